@@ -16,9 +16,11 @@ from api.viewers import FilmQuery, download_slot, find_film
 from session.factory import Film
 from session.fragmented.writer import FilmWriter
 from session.mp4.export import open_export
+from warm.matting.program import Cut, open_cut
 from warm.sessions.paths import DEFAULT_SESSION
 
 CHUNK_BYTES = 256 * 1024
+WEBM = "video/webm"
 
 export = Blueprint("export", __name__)
 
@@ -43,6 +45,45 @@ def download(session_id: str) -> Response:
     if request.method != "HEAD":
         fill(response, film)
     return response
+
+
+@export.get("/session/export.webm", defaults={"session_id": DEFAULT_SESSION})
+@export.get("/sessions/<session_id>/export.webm")
+@operation(
+    query=FilmQuery,
+    answers={200: WEBM},
+    problems=(404, 409, 410, 507),
+    tag="films",
+    scope="watch",
+)
+def download_cut_out(session_id: str) -> Response:
+    """The person of everything committed, cut out: WebM with VP9, opacity and Opus.
+
+    It is sent while it is made, with the lowest priority, at some 15 pictures a second.
+    """
+    film = find_film(find_session(session_id))
+    response = Response(mimetype=WEBM, headers={"Cache-Control": "no-store"})
+    response.headers["Content-Disposition"] = f'attachment; filename="{session_id}.webm"'
+    if request.method != "HEAD":
+        fill_cut_out(response, film)
+    return response
+
+
+def fill_cut_out(response: Response, film: Film) -> None:
+    """Set the content of the response; closing it ends the program that makes it.
+
+    Raises TooManyDownloads, TooManyExports and CopyFailedError.
+    """
+    committed = film.committed
+    cut = Cut(models=context().settings.models_dir / "face")
+    with ExitStack() as held:
+        held.enter_context(download_slot())
+        held.enter_context(context().exports.hold(client_address(), TooManyExports))
+        file = held.enter_context(open_export(film.path))
+        file.seek(0)
+        duration_s = committed.frames / film.spec.fps
+        response.response = held.enter_context(open_cut(file, cut, duration_s=duration_s))
+        response.call_on_close(held.pop_all().close)
 
 
 def fill(response: Response, film: Film) -> None:

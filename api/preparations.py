@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from flask import request
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from api.caller import caller
 from api.context import context
@@ -11,7 +11,7 @@ from api.forms import FilePart, Form
 from api.iso_time import iso_time, iso_time_or_none
 from api.problem import NoPreparation
 from api.serializers import url
-from warm.avatars.recipe import Teeth
+from warm.avatars.recipe import COLOUR, Teeth
 from warm.avatars.store import ID_PATTERN
 from warm.jobs.job import Job
 from warm.preparer.handler import PrepareRequest, read_face
@@ -35,21 +35,37 @@ class PrepareForm(Form):
     """Moves the face's box and mask down, in pixels of the frame; null: as in the settings."""
     teeth: Teeth | None = None
     """Photos with parted lips; null: as in the settings."""
+    background: Annotated[str, Field(pattern=COLOUR.pattern)] | None = None
+    """Colour behind the person, `#rrggbb`; null: as in the settings."""
+    background_file: Annotated[Upload | None, FilePart("picture")] = None
+    """A picture that is shown behind the person."""
     force_recreate: bool = False
     """Prepare again although the avatar is up to date."""
+
+    @field_validator("background_file")
+    @classmethod
+    def _check_one_background(cls, value: Upload | None, info: ValidationInfo) -> Upload | None:
+        if value is not None and info.data.get("background") is not None:
+            raise ValueError("was sent with background; send a colour or a picture, not both")
+        return value
 
 
 def submit_preparation(form: PrepareForm) -> Job:
     """Queue a preparation; raises AvatarBeingPrepared and the errors of `Jobs.submit`."""
+    files = [form.video_file]
+    if form.background_file is not None:
+        files.append(form.background_file)
     return context().preparations.submit(
         PrepareRequest(
             avatar_id=form.avatar_id,
             upload=form.video_file.id,
             bbox_shift=form.bbox_shift,
             teeth=form.teeth,
+            background=form.background,
+            background_upload=None if form.background_file is None else form.background_file.id,
             force=form.force_recreate,
         ),
-        sha256=form.video_file.sha256,
+        sha256="+".join(file.sha256 for file in files),
         remarks=[] if form.batch_size is None else [BATCH_SIZE_REMARK],
         owner=caller().name,
         idempotency_key=request.headers.get("Idempotency-Key"),

@@ -94,6 +94,7 @@ from warm.jobs.errors import (
     ResultNotReady,
     UnknownJob,
 )
+from warm.matting.errors import NoPerson
 from warm.media.recording_errors import RecordingNotStored, RecordingStalled
 from warm.media.sniff import MediaError, UnknownMediaError
 from warm.prepare.errors import (
@@ -335,6 +336,7 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     FilmGoneError: (409, "SessionError"),
     FilmNotLiveError: (409, "NotLiveError"),
     FilmEmptyError: (404, "NotFoundError"),
+    NoPerson: (409, "AvatarError"),
     CopyFailedError: (503, "StorageError"),
     Interrupted: (409, "InterruptedError"),
     FilmBusyError: (503, "SessionError"),

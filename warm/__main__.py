@@ -120,6 +120,11 @@ def add_prepare(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--teeth", choices=get_args(Teeth), help="parted lips in a photo: close them or keep them"
     )
+    command.add_argument(
+        "--background",
+        metavar="COLOUR|PICTURE",
+        help="show this behind the person: #rrggbb, or a file",
+    )
     for flag, name, metavar, text in NUMBERS:
         command.add_argument(flag, dest=name, type=int, metavar=metavar, help=text)
 
@@ -146,7 +151,8 @@ def run_prepare(arguments: argparse.Namespace) -> int:
     """Prepare one avatar and print the path of its preview."""
     source = demo_portrait() if arguments.demo else arguments.source
     avatar_id = arguments.avatar_id or (DEMO_ID if arguments.demo else source.stem)
-    options = {name: getattr(arguments, name) for name in ("teeth", *(row[1] for row in NUMBERS))}
+    names = ("teeth", "background", *(row[1] for row in NUMBERS))
+    options = {name: getattr(arguments, name) for name in names}
     given = {name: value for name, value in options.items() if value is not None}
     settings = settings_of(arguments).model_copy(update=given)
     store = AvatarStore(arguments.results or settings.results_dir)

@@ -8,7 +8,7 @@ from api.did.errors import UnknownPresenter
 from api.did.film_bodies import FilmBody, Spoken, config_json, missing
 from api.did.film_config import WHITE
 from api.did.sources import find_avatar
-from api.did.talk_body import Background, persist_remarks
+from api.did.talk_body import Background, background_of, persist_remarks
 from api.example import example
 from warm.production.film_options import FilmOptions
 from warm.production.film_request import FilmRequest
@@ -57,8 +57,8 @@ def film_of_clip(body: ClipBody) -> tuple[FilmRequest, dict[str, Any]]:
     if avatar_id is None:
         raise UnknownPresenter(body.presenter_id)
     spoken = Spoken(body.script)
-    config, remarks = body.config, []
-    colour = body.background.color if body.background else None
+    config = body.config
+    colour, remarks = background_of(body.background, config.result_format)
     if colour in WHITE:
         colour = None
         remarks.append("background.color has no effect: the presenter's picture fills the frame")

@@ -11,7 +11,7 @@ from api.did.film_config import colour
 from api.did.lenient import Lenient
 from api.did.sources import FACES, find_avatar, stored_file
 from api.example import example
-from warm.production.film_options import FilmOptions
+from warm.production.film_options import TRANSPARENT, FilmOptions
 from warm.production.film_request import FilmRequest
 
 TALK_FORMATS = ("mp4", "mov", "webm")
@@ -21,14 +21,17 @@ class Background(Lenient):
     """The background of a film."""
 
     color: str | None = Field(
-        default=None, description="Behind a picture with transparent parts: `#rrggbb` or a word."
+        default=None,
+        description="Behind the person: `#rrggbb` or a word; false: transparent, in webm.",
     )
     source_url: str | None = Field(default=None, description="Not supported: 400.")
 
-    @field_validator("color")
+    @field_validator("color", mode="before")
     @classmethod
-    def _check_colour(cls, value: str | None) -> str | None:
-        return None if value is None else colour(value)
+    def _check_colour(cls, value: Any) -> Any:
+        if value is False or value in ("false", TRANSPARENT):
+            return TRANSPARENT
+        return colour(value) if isinstance(value, str) else value
 
     @field_validator("source_url")
     @classmethod
@@ -73,6 +76,16 @@ class TalkBody(FilmBody):
         return None if value in (False, "false") else value
 
 
+def background_of(
+    background: Background | None, result_format: str
+) -> tuple[str | None, list[str]]:
+    """Return the background of a film, and remarks: only WebM can be transparent."""
+    chosen = background.color if background else None
+    if chosen != TRANSPARENT or result_format == "webm":
+        return chosen, []
+    return None, [f"background.color has no effect: {result_format} has no transparency"]
+
+
 def film_of_talk(body: TalkBody) -> tuple[FilmRequest, dict[str, Any]]:
     """Return the request for the film and the data of the talk.
 
@@ -81,13 +94,14 @@ def film_of_talk(body: TalkBody) -> tuple[FilmRequest, dict[str, Any]]:
     avatar_id, source = face_of(body)
     spoken = Spoken(body.script)
     config = body.config
+    chosen, remarks = background_of(body.background, config.result_format)
     options = FilmOptions(
         fluent=config.fluent,
         pad_audio_s=config.pad_audio,
         stitch=bool(config.stitch),
         result_format=config.checked_format(TALK_FORMATS),  # type: ignore[arg-type]
         output_resolution=config.output_resolution,
-        background=body.background.color if body.background else None,
+        background=chosen,
         logo=config.stored_logo(),
         subtitles=body.script.subtitles,
     )
@@ -104,7 +118,7 @@ def film_of_talk(body: TalkBody) -> tuple[FilmRequest, dict[str, Any]]:
         "driver_url": body.driver_url or "",
         "script": spoken.shown,
         "config": config_json(options),
-        "remarks": [*spoken.remarks, *config.remarks(), *persist_remarks(body)],
+        "remarks": [*spoken.remarks, *remarks, *config.remarks(), *persist_remarks(body)],
     }
     return request, shown
 

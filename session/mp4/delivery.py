@@ -103,6 +103,14 @@ class MadeFile:
     size_bytes: int
 
 
+class ProgramFailed(CopyFailedError):
+    """A program has failed."""
+
+    def __init__(self, name: str, status: int, message: str) -> None:
+        super().__init__(f"{name} ended with status {status}.{quote_message(message)}")
+        self.status, self.message = status, message
+
+
 def deliver(
     film: Path, out: Path, form: FilmForm, *, check: Callable[[], None] = lambda: None
 ) -> None:
@@ -176,17 +184,29 @@ def filters_of(form: FilmForm) -> tuple[str, str]:
 
 
 def run_limited(command: Sequence[str], *, cpu_s: int, check: Callable[[], None]) -> str:
-    """Run a program with the lowest priority; return what it reports.
-
-    Raises the exception of `check`, which is called every `POLL_S`, CopyFailedError if the program
-    exceeds its limits, and FilmFullError if the disk is full.
-    """
+    """Run ffmpeg with the lowest priority; see `run_to_end`."""
     limited = limited_command(command, memory_bytes=MEMORY_BYTES, cpu_s=cpu_s)
+    return run_to_end(limited, name="ffmpeg", check=check)
+
+
+def run_to_end(
+    limited: Sequence[str],
+    *,
+    name: str,
+    check: Callable[[], None],
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
+) -> str:
+    """Run a program that `limited_command` has limited; return what it reports.
+
+    `name`: of the program, for messages. Raises the exception of `check`, which is called every
+    `POLL_S`, ProgramFailed if the program fails or exceeds its limits, and FilmFullError if the
+    disk is full.
+    """
     with tempfile.TemporaryFile() as report:
         process = subprocess.Popen(
             limited,
             start_new_session=True,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.DEVNULL,
             stderr=report,
         )
@@ -198,8 +218,7 @@ def run_limited(command: Sequence[str], *, cpu_s: int, check: Callable[[], None]
         message = read_report(report)
     require_space(message, process.returncode)
     if process.returncode:
-        ended = f"status {process.returncode}"
-        raise CopyFailedError(f"ffmpeg ended with {ended}.{quote_message(message)}")
+        raise ProgramFailed(name, process.returncode, message)
     return message
 
 

@@ -4,9 +4,12 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from http import HTTPStatus
+from pathlib import Path
 from threading import Event
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -126,6 +129,29 @@ def test_an_avatar_is_prepared_by_one_request_at_a_time(
     assert [each["avatar_id"] for each in preparation.requests] == ["anna", "berta"]
 
 
+def test_a_background_is_a_colour_or_an_uploaded_picture_and_part_of_the_request(
+    client: FlaskClient, preparation: GatedPreparation
+) -> None:
+    key = {"headers": {"Idempotency-Key": "one"}}
+
+    def picture(shade: int) -> dict[str, Any]:
+        encoded = cv2.imencode(".png", np.full((64, 64, 3), shade, np.uint8))[1].tobytes()
+        return {"background_file": (io.BytesIO(encoded), "office.png")}
+
+    first = prepare(client, **picture(90), **key).get_json()
+    assert prepare(client, **picture(90), **key).get_json()["job_id"] == first["job_id"]
+    assert prepare(client, **picture(91), **key).status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert prepare(client, "berta", background="#0f0").status_code == HTTPStatus.OK
+    both = prepare(client, "carla", background="#0f0", **picture(90))
+    assert both.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert "was sent with background; send a colour or a picture" in both.get_json()["detail"]
+    preparation.gate.set()
+    assert ended(client)["status"] == ended(client, "berta")["status"] == "done"
+    shown = [each["options"]["background"] for each in preparation.requests]
+    assert shown[1] == "#0f0"
+    assert Path(shown[0]).read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_cancelled_or_failed_preparation_leaves_the_old_avatar(
     client: FlaskClient, preparation: GatedPreparation, app: Flask
 ) -> None:
@@ -168,6 +194,7 @@ def test_an_id_that_is_no_name_of_a_folder_is_refused_and_its_file_removed(
         ({"teeth": "gold"}, "teeth"),
         ({"video_url": "http://example.com/a.png"}, "video_url"),
         ({"colour": "red"}, "colour"),
+        ({"background": "red"}, "background"),
     ],
 )
 def test_every_field_is_checked(fields: dict[str, str], words: str, client: FlaskClient) -> None:

@@ -1,15 +1,22 @@
-"""`GET export.mp4`: the film so far as an ordinary file."""
+"""`GET export.mp4` and `export.webm`: the film so far as an ordinary file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from numpy.typing import NDArray
 
 from api.context import context
 from api.problem import TooManyExports
 from tests.api.growing_films import say, status_of
+from tests.tiny_face import HEIGHT, WIDTH
+from warm.__main__ import demo_portrait
+from warm.avatars.avatar import Avatar, Shown
+from warm.matting.cut_film import pictures_of
 
 
 def test_the_export_is_an_ordinary_file_of_the_whole_film(
@@ -66,3 +73,36 @@ def test_an_export_on_a_full_disk_is_answered_507(
     program.chmod(0o755)
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
     assert status_of(client.get("/session/export.mp4")) == 507
+
+
+@pytest.mark.slow
+def test_a_film_without_a_person_cannot_be_exported_cut_out(client: FlaskClient) -> None:
+    assert status_of(client.get("/session/export.webm")) == 404
+    say(client)
+    refused = client.get("/session/export.webm")
+    assert (refused.status_code, refused.get_json()["kind"]) == (409, "AvatarError")
+    assert "no person was found in the first picture" in refused.get_json()["detail"]
+    head = client.head("/session/export.webm")
+    assert (head.status_code, head.mimetype, head.data) == (200, "video/webm", b"")
+
+
+@pytest.mark.slow
+def test_the_person_of_a_film_is_exported_with_transparency_while_it_is_made(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    portrait = cv2.resize(cv2.imread(str(demo_portrait())), (WIDTH, HEIGHT))
+
+    def drawn(_avatar: Avatar, shown: Sequence[Shown]) -> list[NDArray[np.uint8]]:
+        return [np.array(portrait, np.uint8) for _ in shown]
+
+    for module in ("compositing", "clip"):
+        monkeypatch.setattr(f"warm.render.{module}.own_frames", drawn)
+    film = say(client)
+    with client.get("/session/export.webm") as answer:
+        assert (answer.status_code, answer.mimetype) == (200, "video/webm")
+        (tmp_path / "cut.webm").write_bytes(answer.data)
+    pictures = list(pictures_of(tmp_path / "cut.webm"))
+    with av.open(str(film)) as original:
+        assert len(pictures) == sum(1 for _ in original.decode(video=0)) > 10
+    assert max(picture[2:6, 90:94, 3].max() for picture in pictures) < 20
+    assert min(picture[70, 48, 3] for picture in pictures) == 255

@@ -96,7 +96,7 @@ def test_a_fault_in_a_request_is_named(
         ({"avatar_id": "nobody"}, 404, "nobody"),
         ({"avatar_id": None, "source": "0" * 32}, 404, "no stored file has this id"),
         ({"text": None, "recording": "f" * 32}, 404, "no stored file has this id"),
-        ({"options": {"background": "#00f"}}, 400, "options.background = '#00f': needs a source"),
+        ({"options": {"background": "transparent"}}, 400, "options.result_format = 'mp4': needs"),
     ],
 )
 def test_a_film_that_cannot_be_made_is_refused_before_it_is_a_job(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -18,6 +19,8 @@ RECIPE = 14
 """Version of preparation: increased when the same source and settings give a different result."""
 Teeth = Literal["close", "keep"]
 """Treatment of a photo with parted lips: closed lips, or its own teeth at rest and in speech."""
+COLOUR = re.compile(r"#(?:[0-9a-fA-F]{3}){1,2}")
+"""A colour as `#rgb` or `#rrggbb`."""
 RANGES = {"fps": (10, 60), "max_side": (128, 4096), "max_s": (1, 60), "bbox_shift": (-60, 60)}
 
 
@@ -43,6 +46,8 @@ class PreparationSettings:
     """Vertical shift of the face's box and mask, frame pixels; positive is down."""
     teeth: Teeth = "close"
     """Treatment of a photo whose lips are parted."""
+    background: str | None = None
+    """Shown in place of what is behind the person: `#rrggbb`, or the path of a picture."""
     engine: str = "viseme"
     """The lip engine that prepares its own data."""
     recipe: tuple[tuple[str, str | int], ...] = ()
@@ -58,6 +63,7 @@ class PreparationSettings:
             raise BadPreparationSettings(
                 f"teeth is {self.teeth!r}; allowed are {', '.join(map(repr, get_args(Teeth)))}."
             )
+        check_background(self.background)
         if self.engine not in ENGINES:
             raise BadPreparationSettings(
                 f"engine is {self.engine!r}; allowed are {', '.join(map(repr, ENGINES))}."
@@ -66,6 +72,17 @@ class PreparationSettings:
             raise BadPreparationSettings(
                 f"fps is {self.fps}; it must divide {SAMPLE_RATE_HZ}, as 24, 25, 30, 48, 50, 60 do."
             )
+
+
+def check_background(chosen: str | None) -> None:
+    """Raise BadPreparationSettings unless this is a colour, an existing file, or None."""
+    if chosen is None or COLOUR.fullmatch(chosen) or (chosen and Path(chosen).is_file()):
+        return
+    kind = "is no colour" if chosen.startswith("#") else "is no file"
+    raise BadPreparationSettings(
+        f"background is {chosen!r}, which {kind}; allowed are a colour as #rgb or #rrggbb, and the "
+        "path of a picture."
+    )
 
 
 def preparation_digest(source: Path, settings: PreparationSettings) -> str:
@@ -80,6 +97,9 @@ def digest_of_content(content: str, settings: PreparationSettings) -> str:
     chosen = asdict(settings)
     if not settings.recipe:
         del chosen["recipe"]
+    chosen["background"] = background_content(settings.background)
+    if settings.background is None:
+        del chosen["background"]
     key = {
         "recipe": RECIPE,
         "engine": ENGINES[settings.engine],
@@ -87,3 +107,11 @@ def digest_of_content(content: str, settings: PreparationSettings) -> str:
         "settings": chosen,
     }
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+
+
+def background_content(chosen: str | None) -> str | None:
+    """Return a colour as it is, and the SHA-256 (hex) of the file of a picture."""
+    if chosen is None or COLOUR.fullmatch(chosen):
+        return chosen
+    with Path(chosen).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,6 +15,7 @@ Kind = Literal[
     "turned_away",
     "blurred",
     "dark",
+    "background_unsure",
 ]
 Effect = Literal["none", "visible", "severe"]
 Summary = Literal["good", "usable", "poor"]

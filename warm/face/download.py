@@ -25,6 +25,9 @@ MEMBERS = {
     "mediapipe/modules/face_landmark/face_landmark_with_attention.tflite": (
         "e06a804e0144f9929eda782122916b35d60c697c3c9344013ca2bbe76a6ce2b4"
     ),
+    "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite": (
+        "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c"
+    ),
 }
 """Files of that wheel (Apache-2.0) and their SHA-256."""
 PIP_ENVIRONMENT = {"PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}

@@ -27,14 +27,15 @@ class FaceFinder:
     """Finds the faces of a picture with their landmarks. Not thread-safe."""
 
     def __init__(self, models: Path) -> None:
-        self._models = models
+        self.models = models
+        """Folder of the face models."""
         self.detector = FaceDetector(models)
         self.mesh = FaceMesh(models)
 
     @cached_property
     def attention_mesh(self) -> AttentionMesh:
         """The mesh that refines lips and eyes; opened when it is first needed."""
-        return AttentionMesh(self._models)
+        return AttentionMesh(self.models)
 
     def find(self, picture: NDArray[np.uint8]) -> list[DetectedFace]:
         """Return the faces of a (h, w, 3) BGR picture, the largest first."""

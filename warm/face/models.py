@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 DETECTOR = "face_detection_short_range.tflite"
 MESH = "face_landmark.tflite"
 ATTENTION_MESH = "face_landmark_with_attention.tflite"
+SEGMENTER = "selfie_segmentation.tflite"
 
 SHA256 = {Path(member).name: digest for member, digest in MEMBERS.items()}
 

@@ -21,6 +21,7 @@ from warm.face.landmarks import turned_points
 from warm.face.roll import RolledFace, find_any_roll, is_sure
 from warm.media.isolated_pictures import IsolatedVideo, open_isolated_video, read_photo_isolated
 from warm.prepare.arrays import FrameFile
+from warm.prepare.background import replacement_of
 from warm.prepare.errors import NoFaceError, ShortVideoError
 from warm.prepare.face_checks import (
     check_mouth_can_close,
@@ -125,6 +126,10 @@ def read_portrait(source: Path, finder: FaceFinder, settings: PreparationSetting
     remarks += face_remarks(picture, points)
     eyes = finder.attention_mesh.track(picture, points).points
     report = FaceReport(evidence=round(mesh.logit, 2), faces=faces)
+    replacement = replacement_of(settings, finder.models)
+    if replacement is not None:
+        picture = replacement.replaced(picture, points)
+        remarks += replacement.remarks()
     return Portrait(picture, points, notes, remarks, eyes, report)
 
 
@@ -204,6 +209,7 @@ def read_footage(
         *face_remarks(frames[middle], landmarks[middle]),
     ]
     transforms = stabilize(frames[part], landmarks[part], settings, progress)
+    remarks += replace_backgrounds(path, used, landmarks[part], settings, finder.models, progress)
     report = FaceReport(
         evidence=round(float(np.median(tracker.evidence[used])), 2),
         faces=tracker.faces,
@@ -212,6 +218,26 @@ def read_footage(
     return Footage(
         frames[part], landmarks[part], transforms, unusable[part], notes, remarks, report
     )
+
+
+def replace_backgrounds(
+    path: Path,
+    used: slice,
+    landmarks: NDArray[np.float32],
+    settings: PreparationSettings,
+    models: Path,
+    progress: Progress,
+) -> list[Remark]:
+    """Put the background of the settings, if there is one, behind the person in a file's frames."""
+    replacement = replacement_of(settings, models)
+    if replacement is None:
+        return []
+    frames = np.load(path, mmap_mode="r+", allow_pickle=False)[used]
+    for done, points in enumerate(landmarks):
+        progress("matting", done, len(frames))
+        frames[done] = replacement.replaced(frames[done], points)
+    progress("matting", len(frames), len(frames))
+    return replacement.remarks()
 
 
 def is_always_covered(

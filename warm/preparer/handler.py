@@ -1,6 +1,7 @@
 """Handler of jobs of kind `prepare`, and the face that a running one has found."""
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ class PrepareRequest(BaseModel):
     """Id of the uploaded photo or video."""
     bbox_shift: int | None = None
     teeth: Teeth | None = None
+    background: str | None = None
+    """Colour behind the person, `#rrggbb`."""
+    background_upload: str | None = None
+    """Id of the uploaded picture behind the person."""
     force: bool = False
 
 
@@ -47,10 +52,16 @@ class PrepareHandler:
             progress.check()
             return False
 
-        with self._uploads.hold(request.upload) as upload:
+        with ExitStack() as held:
+            upload = held.enter_context(self._uploads.hold(request.upload))
+            background = request.background
+            if request.background_upload is not None:
+                picture = held.enter_context(self._uploads.hold(request.background_upload))
+                background = str(picture.path)
             options = PrepareOptions(
                 bbox_shift=request.bbox_shift,
                 teeth=request.teeth,
+                background=background,
                 force=request.force,
                 source_name=upload.name or "the file",
             )

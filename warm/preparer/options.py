@@ -13,6 +13,8 @@ class PrepareOptions:
     """Vertical shift of the face's box and mask, frame pixels; positive is down."""
     teeth: Teeth | None = None
     """Treatment of a photo whose lips are parted."""
+    background: str | None = None
+    """Shown behind the person: `#rrggbb`, or the path of a picture."""
     force: bool = False
     """Prepare again although the avatar is up to date."""
     source_name: str = ""
@@ -24,4 +26,5 @@ class PrepareOptions:
             settings,
             bbox_shift=settings.bbox_shift if self.bbox_shift is None else self.bbox_shift,
             teeth=self.teeth or settings.teeth,
+            background=self.background or settings.background,
         )

@@ -13,6 +13,8 @@ KEY = "idempotency_key"
 """Member of `Job.extra`."""
 POLL_S = 0.5
 MAX_JOBS = 1000
+UPLOADS = {"upload", "background_upload"}
+"""Members of a request that name files; repetitions of it have other ids."""
 
 
 class Preparations:
@@ -49,7 +51,7 @@ class Preparations:
                 owner=owner,
                 extra={KEY: idempotency_key, "remarks": remarks},
                 idempotency_key=idempotency_key,
-                identity={**request.model_dump(exclude={"upload"}), "sha256": sha256},
+                identity={**request.model_dump(exclude=UPLOADS), "sha256": sha256},
                 max_queued=max_queued,
             )
 

@@ -94,6 +94,11 @@ class Preparer:
         self._in_progress: set[str] = set()
         """Ids of the avatars that are being prepared, or are waiting for it."""
 
+    @property
+    def face_models(self) -> Path:
+        """Folder of the face models."""
+        return self._settings.models_dir / "face"
+
     def prepare(
         self,
         source: Path,

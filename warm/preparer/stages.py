@@ -7,7 +7,8 @@ PHOTO_STAGES = {"animating": (0.3, 0.6), "finishing": (0.6, 1.0)}
 VIDEO_STAGES = {
     "reading": (0.2, 0.45),
     "stabilizing": (0.45, 0.55),
-    "closing": (0.55, 0.7),
+    "matting": (0.55, 0.58),
+    "closing": (0.58, 0.7),
     "finishing": (0.7, 1.0),
 }
 """Measured first and last share of each stage. The time before the first one is for loading the
@@ -16,6 +17,7 @@ FIRST_STAGE = "finding the face"
 STAGE_WORDS = {
     "reading": "following the face",
     "stabilizing": "steadying the face",
+    "matting": "replacing the background",
     "closing": "closing the mouth",
     "animating": "drawing the idle loop",
     "finishing": "preparing the mouth",

@@ -4,17 +4,17 @@ from dataclasses import dataclass
 
 from tts.text.plain_text import PlainText
 from tts.voice import VoiceChoice
-from warm.production.backdrop import has_transparency
 from warm.production.errors import UnsupportedOption
+from warm.production.film_options import TRANSPARENT, FilmOptions
 from warm.production.film_request import FilmRequest, TextSpeech
 from warm.production.framing import face_area, logo_place, scaled
 from warm.runtime import Runtime
 from warm.uploads.store import UploadStore
 from warm.uploads.upload import Upload
 
-NO_MATTE = (
-    "needs a source with transparent parts, of which this one has none. Send a picture or "
-    "video of the person without a background as `source`, or omit the colour"
+ONLY_WEBM = "needs the format webm: other files have no transparency. Ask for webm, or a colour"
+ONLY_CUT = (
+    "cannot be combined with a transparent background; omit it, or choose a colour as background"
 )
 NO_WORDS = "needs a text: the words of a recording are not known. Omit it"
 
@@ -40,8 +40,6 @@ class FilmChecks:
         if request.source is not None:
             self.source(request.source)
         self.check_options(request)
-        if request.options.background is not None and request.source is not None:
-            self.transparent_source(request.source, request.options.background)
         if request.avatar_id is not None:
             self._check_avatar(request, request.avatar_id)
 
@@ -65,21 +63,11 @@ class FilmChecks:
         """Return an uploaded picture; raises UnknownUpload and UploadNotAllowed."""
         return self.uploads.admit(self.uploads.get(upload_id), frozenset({"picture"}))
 
-    def transparent_source(self, upload_id: str, colour: str) -> Upload:
-        """Return a source whose transparent parts are to be filled with a colour.
-
-        Raises UnsupportedOption if it has none, and the errors of `source`.
-        """
-        source = self.source(upload_id)
-        if not has_transparency(source):
-            raise UnsupportedOption("options.background", colour, NO_MATTE)
-        return source
-
     def check_options(self, request: FilmRequest) -> None:
         """Raise UnsupportedOption for options that do not fit one another."""
         options = request.options
-        if options.background is not None and request.source is None:
-            raise UnsupportedOption("options.background", options.background, NO_MATTE)
+        if options.background == TRANSPARENT:
+            check_transparent(options)
         if options.subtitles and request.recording is not None:
             raise UnsupportedOption("options.subtitles", options.subtitles, NO_WORDS)
         if options.logo is not None:
@@ -97,3 +85,13 @@ class FilmChecks:
         shown = avatar.size if options.stitch else (area.width, area.height)
         size = (int(logo.facts["width"]), int(logo.facts["height"]))
         logo_place(options.logo, size, scaled(shown, options.output_resolution))
+
+
+def check_transparent(options: FilmOptions) -> None:
+    """Raise UnsupportedOption for options that a transparent film cannot have."""
+    if options.result_format != "webm":
+        raise UnsupportedOption("options.result_format", options.result_format, ONLY_WEBM)
+    for name in ("logo", "fps", "subtitles"):
+        value = getattr(options, name)
+        if value not in (None, False):
+            raise UnsupportedOption(f"options.{name}", value, ONLY_CUT)

@@ -21,15 +21,18 @@ from warm.engines.base import EngineLost, EngineOutOfMemory
 from warm.jobs.errors import JobStopped
 from warm.jobs.job import Job
 from warm.jobs.progress import JobProgress
+from warm.matting.background import colour_of
+from warm.matting.program import Cut, write_cut
 from warm.media.cut_out import read_cut_out
 from warm.preparer.options import PrepareOptions
 from warm.preparer.preparer import Preparer
-from warm.production.backdrop import MAX_SIDE, write_backed
+from warm.production.backdrop import MAX_SIDE, has_transparency, write_backed
 from warm.production.errors import FilmIncomplete
 from warm.production.film_checks import FilmChecks
+from warm.production.film_options import TRANSPARENT
 from warm.production.film_progress import FilmProgress
 from warm.production.film_request import FilmRequest
-from warm.production.framing import colour_of, form_of
+from warm.production.framing import form_of
 from warm.render.given_sound import GivenSound
 from warm.render.health import NotReady
 from warm.render.jobs import ClipEnding, SpeakJob, SpeakResult
@@ -38,6 +41,7 @@ from warm.uploads.store import UploadStore
 from warm.uploads.upload import Upload
 
 FILM, CAPTIONS, LOGO = "film.mp4", "captions.vtt", "logo.png"
+BACKED, CUT_OUT = "backed.mkv", "cut_out.webm"
 """Files of a job, next to its result."""
 TRIES = 3
 """Attempts of a film whose engine or voice fails; each begins at its first frame."""
@@ -116,7 +120,7 @@ class FilmAttempt:
         avatar = runtime.avatar_cache.fetch(avatar_id)
         mouth_open = self._shows_open_mouth(avatar_id)
         said = self._render(avatar_id)
-        made = self._deliver(avatar, said.path)
+        made = self._deliver(avatar, self._cut(avatar, said.path))
         return facts_of(avatar_id, said, made) | {"faces": 1, "mouth_open": mouth_open}
 
     def _prepare(self) -> str:
@@ -127,12 +131,12 @@ class FilmAttempt:
         )
 
     def _backed_source(self) -> Upload:
-        """Return the source; with a background colour, another upload with that behind it."""
+        """Return the source; with a colour behind transparent parts, another upload with that."""
         tools, colour = self.tools, self.request.options.background
         assert self.request.source is not None
-        if colour is None:
-            return tools.checks.source(self.request.source)
-        source = tools.checks.transparent_source(self.request.source, colour)
+        source = tools.checks.source(self.request.source)
+        if colour in (None, TRANSPARENT) or not has_transparency(source):
+            return source
         recipe = tools.preparer.settings_of(PrepareOptions())
         path = write_backed(
             source,
@@ -200,19 +204,49 @@ class FilmAttempt:
             raise FilmIncomplete(said.truncated_by)
         return said
 
+    def _cut(self, avatar: Avatar, film: Path) -> Path:
+        """Return the film with the person before a colour, or cut out, if the options ask for it.
+
+        A source with transparent parts has the colour already.
+        """
+        options = self.request.options
+        if options.background is None or self._has_backdrop():
+            return film
+        self.reported.deliver()
+        tools, folder = self.tools, self.progress.folder
+        if options.background != TRANSPARENT:
+            cut = Cut(models=tools.preparer.face_models, background=options.background)
+            write_cut(film, folder / BACKED, cut, check=self.progress.check)
+            return folder / BACKED
+        form = form_of(options, avatar, logo=None, logo_size=(0, 0), captions=folder / CAPTIONS)
+        cut = Cut(models=tools.preparer.face_models, crop=form.crop, size=form.size)
+        write_cut(film, folder / CUT_OUT, cut, check=self.progress.check)
+        return folder / CUT_OUT
+
+    def _has_backdrop(self) -> bool:
+        """True if the transparent parts of the source have been filled with the colour."""
+        source, colour = self.request.source, self.request.options.background
+        if source is None or colour == TRANSPARENT:
+            return False
+        return has_transparency(self.tools.checks.source(source))
+
     def _deliver(self, avatar: Avatar, film: Path) -> MadeFile:
         """Write the file of a finished film; return its facts."""
         self.reported.deliver()
         folder = self.progress.folder
-        form = self._form(avatar, film)
         result = folder / f"result.{self.request.options.result_format}"
+        if film.name == CUT_OUT:
+            film.replace(result)
+            remove_all_but(folder, {result.name, CAPTIONS})
+            return read_made_file(result)
+        form = self._form(avatar)
         deliver(film, result, form, check=self.progress.check)
         remove_all_but(folder, {result.name, CAPTIONS})
         return read_made_file(result)
 
-    def _form(self, avatar: Avatar, film: Path) -> FilmForm:
+    def _form(self, avatar: Avatar) -> FilmForm:
         """Write the logo and the captions; return the form of the file."""
-        options, folder = self.request.options, film.parent
+        options, folder = self.request.options, self.progress.folder
         logo, logo_size = None, (0, 0)
         if options.logo is not None:
             upload = self.tools.checks.logo(options.logo.upload)
@@ -221,7 +255,7 @@ class FilmAttempt:
             cv2.imwrite(str(logo), picture.picture)
         captions = folder / CAPTIONS
         if options.subtitles:
-            captions.write_text(transcript_of(film), encoding="utf-8")
+            captions.write_text(transcript_of(folder / FILM), encoding="utf-8")
         return form_of(options, avatar, logo=logo, logo_size=logo_size, captions=captions)
 
     def _shows_open_mouth(self, avatar_id: str) -> bool | None:

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 ResultFormat = Literal["mp4", "mov", "webm"]
-HEX_COLOUR = r"^#(?:[0-9a-fA-F]{3}){1,2}$"
+BACKGROUND = r"^(?:transparent|#(?:[0-9a-fA-F]{3}){1,2})$"
+TRANSPARENT = "transparent"
 
 
 class Logo(BaseModel):
@@ -37,8 +38,9 @@ class FilmOptions(BaseModel):
     result_format: ResultFormat = "mp4"
     output_resolution: Annotated[int, Field(ge=150, le=1080)] | None = None
     """Shorter side of the picture, pixels. None: as the avatar has it."""
-    background: Annotated[str, Field(pattern=HEX_COLOUR)] | None = None
-    """Colour behind a source with transparent parts, as `#rgb` or `#rrggbb`."""
+    background: Annotated[str, Field(pattern=BACKGROUND)] | None = None
+    """Colour behind the person, as `#rgb` or `#rrggbb`; or `transparent`, for a WebM file. A source
+    without transparent parts is cut out."""
     logo: Logo | None = None
     fps: Annotated[int, Field(ge=10, le=60)] | None = None
     """Pictures per second. None: as the avatar has them."""

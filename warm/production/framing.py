@@ -1,6 +1,5 @@
 """Form of a film's file: the area of the picture, its size, and the place of the logo."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -79,11 +78,3 @@ def logo_place(logo: Logo, logo_size: Size, size: Size) -> tuple[int, int]:
             "another position",
         )
     return x, y
-
-
-def colour_of(text: str) -> tuple[int, int, int]:
-    """Return the BGR colour of `#rgb` or `#rrggbb`."""
-    digits = text.removeprefix("#")
-    pairs = [digit * 2 for digit in digits] if len(digits) == 3 else re.findall("..", digits)
-    red, green, blue = (int(pair, 16) for pair in pairs)
-    return blue, green, red

@@ -10,7 +10,7 @@ from session.film import SAMPLE_RATE_HZ, WriterKind
 from stabilizers.settings import TrackSettings
 from tts.openai.sound import DEFAULT_RATE_HZ, MAX_RATE_HZ, MIN_RATE_HZ
 from warm.avatars.mouth_report import MouthChoice
-from warm.avatars.recipe import PreparationSettings, Teeth
+from warm.avatars.recipe import PreparationSettings, Teeth, check_background
 from warm.avatars.store import ID_PATTERN
 from warm.settings.chat_address import check_chat_url
 from warm.settings.coqui_models import check_models, read_json
@@ -70,6 +70,10 @@ class AvatarSettings(BaseSettings):
     teeth: Teeth = PREPARATION.teeth
     """Photos with parted lips. close: the lips are moved together. keep: the teeth stay in view,
     and the lips never meet in speech."""
+
+    background: str | None = None
+    """Shown in place of what is behind the person: a colour (`#rrggbb`), or the path of a picture.
+    None: the background of the photo or video."""
 
     # Preparations that clients of the server ask for.
     preparation_memory_mb: Annotated[int, Field(ge=300, le=1_000_000)] | None = None
@@ -522,6 +526,12 @@ class Settings(StabilizedAvatarSettings):
         check_models(value)
         return value
 
+    @field_validator("background")
+    @classmethod
+    def _check_background(cls, value: str | None) -> str | None:
+        check_background(value)
+        return value
+
     @field_validator("fps")
     @classmethod
     def _check_fps(cls, value: int) -> int:
@@ -545,6 +555,7 @@ class Settings(StabilizedAvatarSettings):
             max_s=self.max_s,
             bbox_shift=self.bbox_shift,
             teeth=self.teeth,
+            background=self.background,
             engine=self.engine,
             track=self.track,
         )

@@ -47,7 +47,7 @@ def test_a_clip_is_made_of_a_presenter(did: DidClient, tmp_path: Path) -> None:
     [
         ({"presenter_id": None}, 400, "presenter_id"),
         ({"presenter_id": "amy-jcwCkr1grs"}, 404, "presenter_id"),
-        ({"background": {"color": "#00f"}}, 400, "background.color"),
+        ({"background": {"color": "bluish"}}, 400, "background.color"),
         ({"crop": {"type": "circle"}}, 400, "crop"),
         ({"script": {}}, 400, "script.input"),
     ],
@@ -132,3 +132,16 @@ def test_presenters_are_the_avatars(waiting: DidClient) -> None:
     assert drivers[0]["presenter_id"] == "anna"
     for path in ("/clips/presenters/nobody", "/clips/presenters/../drivers"):
         assert waiting.http.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("color", [False, "false", "transparent"])
+def test_a_clip_without_a_background_is_transparent_where_the_format_allows_it(
+    waiting: DidClient, color: object
+) -> None:
+    body = {"presenter_id": "tiny", "script": TEXT, "background": {"color": color}}
+    for result_format, found in (("webm", "transparent"), ("mp4", None)):
+        created = waiting.post("/clips", {**body, "config": {"result_format": result_format}})
+        assert created.status_code == 201, created.text
+        clip = waiting.http.get(f"/clips/{created.get_json()['id']}").get_json()
+        is_reported = any("background.color has no effect" in each for each in clip["remarks"])
+        assert is_reported is (found is None)

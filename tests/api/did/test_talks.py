@@ -158,7 +158,6 @@ def test_a_repeated_request_with_a_key_makes_one_talk(waiting: DidClient) -> Non
             {"config": {"driver_expressions": {"expressions": [{"expression": "happy"}]}}},
             "config.driver_expressions",
         ),
-        ({"background": {"color": "#00ff00"}}, "background.color"),
         ({"script": {"audio_url": "/uploads/x"}}, "script.audio_url"),
         ({"background": {"color": "greenish"}}, "background.color"),
         ({"background": {"source_url": "https://example.com/b.png"}}, "background.source_url"),

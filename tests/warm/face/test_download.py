@@ -84,10 +84,10 @@ def test_a_failed_download_names_the_files_to_copy(
         download.download_face_models(tmp_path / "models")
 
 
-def test_a_folder_of_an_older_version_lacks_the_attention_mesh_only(tmp_path: Path) -> None:
+def test_a_folder_of_an_older_version_lacks_only_the_newer_models(tmp_path: Path) -> None:
     folder = Path(__file__).parents[3] / "models" / "face"
     for name in ("face_detection_short_range.tflite", "face_landmark.tflite"):
         (tmp_path / name).symlink_to(folder / name)
-    (missing,) = download.missing_face_models(tmp_path)
-    assert Path(missing).name == "face_landmark_with_attention.tflite"
+    missing = [Path(each).name for each in download.missing_face_models(tmp_path)]
+    assert missing == ["face_landmark_with_attention.tflite", "selfie_segmentation.tflite"]
     assert download.missing_face_models(folder) == []

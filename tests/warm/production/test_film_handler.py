@@ -2,7 +2,7 @@
 
 import io
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +19,16 @@ from numpy.typing import NDArray
 from session.fragmented.boxes import iter_boxes
 from tests.polling import wait_until
 from tests.tiny_face import HEIGHT, MOUTH, WIDTH, LoudnessEngine
+from warm.__main__ import demo_portrait
+from warm.avatars.avatar import Avatar, Shown
 from warm.avatars.recipe import PreparationSettings
 from warm.avatars.store import AvatarStore
 from warm.engines.base import EngineLost, PatchRequest, PendingPatches
 from warm.jobs.errors import JobCancelled, JobStopped
 from warm.jobs.job import Job
 from warm.jobs.progress import JobProgress
+from warm.matting.cut_film import pictures_of
+from warm.matting.errors import NoPerson
 from warm.preparer.options import PrepareOptions
 from warm.preparer.preparer import Preparer
 from warm.production.errors import UnsupportedOption
@@ -46,6 +50,7 @@ class ReadyPreparer:
     """Has prepared every picture already; remembers those that it was asked for."""
 
     pictures: list[NDArray[np.uint8]] = field(default_factory=list)
+    face_models = Path(__file__).parents[3] / "models" / "face"
 
     def ensure(self, upload: Upload, *_callbacks: object) -> str:
         with av.open(str(upload.path)) as source:
@@ -271,11 +276,54 @@ def test_a_colour_fills_the_transparent_parts_of_a_video(studio: Studio, tmp_pat
         assert np.abs(picture[30, 30].astype(int) - RED).max() < 12
 
 
-def test_a_colour_without_transparent_parts_is_refused_by_name(studio: Studio) -> None:
-    opaque = studio.upload(np.full((64, 64, 3), 90, np.uint8))
-    for source in ({"avatar_id": None, "source": opaque}, {}):
-        with pytest.raises(UnsupportedOption, match=r"options\.background = '#00ff00': needs a"):
-            studio.make(options={"background": "#00ff00"}, **source)
+@pytest.mark.slow
+def test_a_person_that_cannot_be_found_is_not_cut_out(studio: Studio) -> None:
+    for options in (
+        {"background": "#00ff00"},
+        {"background": "transparent", "result_format": "webm"},
+    ):
+        with pytest.raises(NoPerson, match="no person was found in the first picture"):
+            studio.make(options=options)
+
+
+@pytest.mark.slow
+def test_a_film_shows_the_person_before_a_colour_or_cut_out(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portrait = cv2.resize(cv2.imread(str(demo_portrait())), (WIDTH, HEIGHT))
+
+    def drawn(_avatar: Avatar, shown: Sequence[Shown]) -> list[NDArray[np.uint8]]:
+        return [np.array(portrait, np.uint8) for _ in shown]
+
+    for module in ("compositing", "clip"):
+        monkeypatch.setattr(f"warm.render.{module}.own_frames", drawn)
+    facts = studio.make(options={"background": "#00ff00", "subtitles": True})
+    pictures = decoded(studio.result())
+    assert len(pictures) == facts["frames"] > 10
+    assert np.abs(pictures[:, 2:6, 90:94].astype(int) - GREEN).max() < 30
+    assert captions(studio.result())
+    options = {"background": "transparent", "result_format": "webm", "output_resolution": 160}
+    facts = studio.make(options=options)
+    cut = list(pictures_of(studio.result()))
+    assert (facts["width"], facts["height"], facts["frames"]) == (192, 160, len(cut))
+    assert codecs(studio.result()) == ["vp9", "opus"]
+    assert max(picture[4:12, 180:188, 3].max() for picture in cut) < 20
+    assert min(picture[70, 96, 3] for picture in cut) == 255
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({}, r"options\.result_format = 'mp4': needs the format webm"),
+        ({"result_format": "webm", "subtitles": True}, r"options\.subtitles = True: cannot be"),
+        ({"result_format": "webm", "fps": 30}, r"options\.fps = 30: cannot be combined"),
+    ],
+)
+def test_options_that_a_transparent_film_cannot_have_are_refused(
+    studio: Studio, options: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(UnsupportedOption, match=named):
+        studio.make(options={"background": "transparent", **options})
 
 
 def test_progress_counts_the_frames(studio: Studio) -> None:

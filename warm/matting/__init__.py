@@ -1,0 +1,1 @@
+"""People without their background: mattes, and pictures and films made with them."""

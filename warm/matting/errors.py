@@ -1,0 +1,5 @@
+"""Errors of cutting people out."""
+
+
+class NoPerson(RuntimeError):
+    """A film shows nobody."""
