@@ -94,6 +94,7 @@ from warm.jobs.limits import limits_of
 from warm.keys.errors import KeysError
 from warm.keys.key_ring import KeyRing
 from warm.keys.key_source import open_keys
+from warm.live.hub import LiveHub
 from warm.media.sniff import MediaError
 from warm.prepare.run import prepare
 from warm.preparer.face_expiry import FaceExpiry
@@ -178,15 +179,17 @@ def make_app(
 ) -> Flask:
     """Return the application; the caller has locked its results folder."""
     store = AvatarStore(settings.results_dir)
+    live = LiveHub(settings)
     runtime = Runtime(
         settings=settings,
         avatar=store.open(settings.avatar_id),
         engine=engine(settings),
         voices=open_voices(settings, voices, on_start_failure),
         on_warm=on_warm,
+        live=live,
     )
     runtime.on_start_failure(on_start_failure)
-    app = assemble(settings, runtime, store, engine=engine)
+    app = assemble(settings, runtime, store, engine=engine, live=live)
     runtime.start()
     runtime.open_decoders()
     context(app).uploads.open_examiner()
@@ -224,8 +227,12 @@ def assemble(
     store: AvatarStore,
     *,
     engine: EngineFactory = make_engine,
+    live: LiveHub | None = None,
 ) -> Flask:
-    """Return the application around a runtime; `engine` prepares new avatars."""
+    """Return the application around a runtime; `engine` prepares new avatars.
+
+    `live`: the hub that the runtime was given; without it, live viewers see the idle face only.
+    """
     app = make_flask(settings)
     store_of_uploads = open_uploads(settings)
     jobs = Jobs(settings.results_dir, limits_of(settings), describe=job_error)
@@ -240,6 +247,7 @@ def assemble(
             instruments=Instruments(),
             access=Access(keys_of(settings), LoginCookies(settings.results_dir)),
             runtime=runtime,
+            live=live or idle_hub(settings, runtime),
             avatars=store,
             jobs=jobs,
             films=make_films(runtime, preparer, store, store_of_uploads, jobs),
@@ -276,6 +284,13 @@ def assemble(
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app
+
+
+def idle_hub(settings: Settings, runtime: Runtime) -> LiveHub:
+    """Return a hub that receives no speech."""
+    hub = LiveHub(settings)
+    hub.connect(runtime)
+    return hub
 
 
 def make_flask(settings: Settings) -> Flask:

@@ -20,6 +20,7 @@ from warm.avatars.store import AvatarStore
 from warm.conversation.conversations import Conversations
 from warm.fetch.fetcher import Fetcher
 from warm.jobs.jobs import Jobs
+from warm.live.hub import LiveHub
 from warm.preparer.preparations import Preparations
 from warm.preparer.preparer import Preparer
 from warm.preparer.usage import AvatarUsage
@@ -46,6 +47,8 @@ class AppContext:
     instruments: Instruments
     access: Access
     runtime: Runtime
+    live: LiveHub
+    """The live process, which is started by its first client."""
     avatars: AvatarStore
     jobs: Jobs
     films: FilmHandler

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from flask import Blueprint, Response, request
 from prometheus_client import CollectorRegistry
@@ -52,6 +53,7 @@ class StateCollector(Collector):
         yield from self._jobs()
         yield from engine_metrics(health)
         yield from self._avatar_cache()
+        yield from live_metrics(self._context.live.stats())
         free = free_bytes(self._context.settings.results_dir)
         yield gauge("results_free_bytes", "Free space on the disk of the results.", free)
 
@@ -139,6 +141,24 @@ def engine_metrics(health: Health) -> Iterator[Metric]:
     known = {label: health.device_status.get(name) for label, name in MEMORY.items()}
     memory = {label: value * GB for label, value in known.items() if value is not None}
     yield labelled_gauge("engine_memory_bytes", "Memory of the engine's device.", "kind", memory)
+
+
+def live_metrics(stats: Mapping[str, Any]) -> Iterator[Metric]:
+    """Yield the state of the live process; totals are missing while it does not answer."""
+    feeds = stats["feeds"].values()
+    yield gauge("live_running", "1 if the live process runs.", stats["running"])
+    yield counter("live_starts_total", "Starts of the live process.", stats["starts"])
+    yield gauge("live_feeds", "Live feeds.", len(feeds))
+    subscribers = sum(feed["subscribers"] for feed in feeds)
+    yield gauge("live_subscribers", "Subscribers of live feeds.", subscribers)
+    totals = stats["totals"]
+    if totals is None:
+        return
+    frames = {name: totals[f"{name}_frames"] for name in ("late", "lost", "starved")}
+    frames["dropped"] = stats["dropped_frames"]
+    text = "Pictures of live feeds that were not shown in time."
+    yield labelled_counter("live_frames_total", text, "reason", frames)
+    yield counter("live_stalls_total", "Stalls of live feeds.", totals["stalls"])
 
 
 def gauge(name: str, text: str, value: float | None) -> Metric:

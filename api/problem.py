@@ -94,6 +94,7 @@ from warm.jobs.errors import (
     ResultNotReady,
     UnknownJob,
 )
+from warm.live.errors import LiveUnavailable
 from warm.matting.errors import NoPerson
 from warm.media.recording_errors import RecordingNotStored, RecordingStalled
 from warm.media.sniff import MediaError, UnknownMediaError
@@ -342,6 +343,7 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     FilmBusyError: (503, "SessionError"),
     SessionBusy: (503, "SessionError"),
     NotReady: (503, "NotReadyError"),
+    LiveUnavailable: (503, "NotReadyError"),
     EngineOutOfMemory: (503, "NotReadyError"),
     EngineLost: (503, "NotReadyError"),
     VoiceUnavailable: (503, "NotReadyError"),
@@ -567,7 +569,7 @@ def headers_of(status: int, error: Exception) -> dict[str, str]:
     if status != 503:
         return {}
     seconds = RETRY_S
-    if isinstance(error, QueueFull | JobQueueFull | NotReady | VoiceUnavailable):
+    if isinstance(error, QueueFull | JobQueueFull | NotReady | VoiceUnavailable | LiveUnavailable):
         seconds = error.retry_after_s
     if isinstance(error, RecogniserFetching | RecogniserBusy | ModelBusy):
         seconds = error.retry_after_s

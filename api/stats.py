@@ -37,6 +37,7 @@ def show() -> dict[str, Any]:
         "downloads": {"open": downloads.taken, "max": downloads.limit},
         "cache": cache_json(runtime),
         "engine": engine_json(health),
+        "live": app_context.live.stats(),
         "device": device_json(health),
     }
 

@@ -1,6 +1,6 @@
 """Answers about the state of the server."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -123,6 +123,30 @@ class DeviceAnswer(Answer):
     memory_total_gb: float | None
 
 
+class LiveCounts(Answer):
+    """Pictures of all live feeds since the live process started."""
+
+    late_frames: int
+    lost_frames: int
+    starved_frames: int
+    stalls: int
+    interruptions: int
+    dropped_ticks: int
+
+
+class LiveAnswer(Answer):
+    """The live process; further members come from its parts, while it runs."""
+
+    model_config = ConfigDict(extra="allow")
+
+    running: bool
+    starts: int
+    pid: int | None
+    dropped_frames: int = Field(description="Pictures that the live process did not take.")
+    feeds: dict[str, dict[str, Any]]
+    totals: LiveCounts | None
+
+
 class StatsAnswer(Answer):
     """Counters since the start, and current use."""
 
@@ -137,4 +161,5 @@ class StatsAnswer(Answer):
     downloads: OpenCounts
     cache: CacheAnswer
     engine: EngineAnswer
+    live: LiveAnswer
     device: DeviceAnswer

@@ -33,6 +33,7 @@ from tts.registry import VoiceRegistry  # noqa: E402
 from warm.avatars.store import AvatarStore  # noqa: E402
 from warm.engines.base import EngineLost, PatchRequest, PendingPatches  # noqa: E402
 from warm.engines.weights.errors import WeightsError  # noqa: E402
+from warm.live.hub import LiveHub  # noqa: E402
 from warm.runtime import Runtime  # noqa: E402
 from warm.settings import Settings  # noqa: E402
 
@@ -105,17 +106,19 @@ def main(results: Path, port: int, fault: str = "none", *named: str) -> None:
         if fault == "booting":
             sys.stdout.write("booting\n")
             Event().wait()
+        live = LiveHub(settings)
         runtime = Runtime(
             settings=settings,
             avatar=tiny_avatar(results),
             engine=engines.get(fault, LoudnessEngine)(),
             voices=heart_voices() if fault == "heart" else espeak_voices(),
             on_warm=lambda: announce(settings),
+            live=live,
         )
         runtime.on_start_failure(exit_on_start_failure)
         runtime.start()
         runtime.open_decoders()
-        app = assemble(settings, runtime, AvatarStore(results))
+        app = assemble(settings, runtime, AvatarStore(results), live=live)
         context(app).jobs.start()
         context(app).webhooks.start()
         context(app).conversations.start()

@@ -25,6 +25,7 @@ from tests.tiny_face import LoudnessEngine  # noqa: E402
 from tts.catalogue import espeak_voices  # noqa: E402
 from warm.avatars.avatar import CANONICAL_EYES, AvatarBuild  # noqa: E402
 from warm.avatars.store import AvatarStore  # noqa: E402
+from warm.live.hub import LiveHub  # noqa: E402
 from warm.prepare.idle_film import write_idle_film  # noqa: E402
 from warm.runtime import Runtime  # noqa: E402
 from warm.settings import Settings  # noqa: E402
@@ -99,14 +100,16 @@ def main(results: Path, port: int, **more: Any) -> None:
         make_avatar(store)
 
     def load() -> object:
+        live = LiveHub(settings)
         runtime = Runtime(
             settings=settings,
             avatar=store.open("grey"),
             engine=HeldEngine(results / "hold"),
             voices=espeak_voices(),
             on_warm=lambda: announce(settings),
+            live=live,
         )
-        app = assemble(settings, runtime, store)
+        app = assemble(settings, runtime, store, live=live)
         runtime.start()
         runtime.open_decoders()
         context(app).jobs.start()

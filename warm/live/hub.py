@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -108,18 +109,19 @@ class LiveHub:
 
     def stats(self) -> dict[str, Any]:
         """Return the state of the live process and of its feeds; waits at most `STATS_S`."""
-        state = {
+        state: dict[str, Any] = {
             "running": self._supervisor.is_ready,
             "starts": self._supervisor.starts,
             "pid": self._supervisor.pid,
-            "dropped_before": self._sender.dropped,
+            "dropped_frames": self._sender.dropped,
+            "feeds": {},
+            "totals": None,
         }
         if not self._supervisor.is_ready:
-            return {**state, "feeds": {}}
-        try:
-            return {**state, **self._supervisor.call("stats", {"params": {}}, timeout_s=STATS_S)}
-        except LiveUnavailable:
-            return {**state, "feeds": {}}
+            return state
+        with suppress(LiveUnavailable):
+            state |= self._supervisor.call("stats", {"params": {}}, timeout_s=STATS_S)
+        return state
 
     def connect(self, films: LiveFilms) -> None:
         """See `LiveSink`."""

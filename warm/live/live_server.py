@@ -18,6 +18,15 @@ CLOSE_S = 1.0
 """Longest time for the callbacks of `on_close`."""
 MAX_AVATARS = 32
 """Avatars that are kept mapped while no feed shows them."""
+COUNTED = (
+    "late_frames",
+    "lost_frames",
+    "starved_frames",
+    "stalls",
+    "interruptions",
+    "dropped_ticks",
+)
+"""Numbers of a feed that only grow."""
 
 Handler = Callable[[dict[str, Any], list[int]], Awaitable[dict[str, Any]]]
 """Receives the parameters of a call, and descriptors that it owns; returns a JSON object."""
@@ -50,7 +59,8 @@ class LiveServer:
         self._avatars: dict[str, Avatar] = {}
         self._on_close: list[OnClose] = []
         self._stats: dict[str, Callable[[], dict[str, Any]]] = {}
-        self._is_closing = False
+        self._ended = dict.fromkeys(COUNTED, 0)
+        """Sums of the feeds that have ended."""
         self.handler("stats")(self._report)
         self.handler("feed.clear")(self._clear)
         self.handler("ping")(self._ping)
@@ -116,7 +126,6 @@ class LiveServer:
 
     async def close(self) -> None:
         """Run the callbacks and end all feeds."""
-        self._is_closing = True
         closing = [asyncio.ensure_future(callback()) for callback in self._on_close]
         if closing:
             await asyncio.wait(closing, timeout=CLOSE_S)
@@ -162,13 +171,23 @@ class LiveServer:
             feed.show(place)
 
     def _forget(self, feed: Feed) -> None:
+        self._add_to_totals(feed.state())
         if self._feeds.get(feed.session_id) is feed:
             del self._feeds[feed.session_id]
             self.emit("feed.closed", {"session_id": feed.session_id})
 
+    def _add_to_totals(self, state: Mapping[str, Any]) -> None:
+        for name in COUNTED:
+            self._ended[name] += state[name]
+
     async def _report(self, _params: dict[str, Any], _descriptors: list[int]) -> dict[str, Any]:
         feeds = {name: feed.state() for name, feed in self._feeds.items()}
-        return {"feeds": feeds, **{name: read() for name, read in self._stats.items()}}
+        totals = {
+            name: before + sum(state[name] for state in feeds.values())
+            for name, before in self._ended.items()
+        }
+        sections = {name: read() for name, read in self._stats.items()}
+        return {"feeds": feeds, "totals": totals, **sections}
 
     async def _clear(self, params: dict[str, Any], _descriptors: list[int]) -> dict[str, Any]:
         feed = self.find_feed(params["session"])

@@ -71,6 +71,8 @@ class Timeline:
         self._clips: deque[PlayedClip] = deque()
         self._closing: deque[Shot] = deque()
         """Pictures in which the mouth closes."""
+        self._cleared: int | None = None
+        """Position of the last interruption, until a clip begins."""
         self._last: Shot | None = None
         """The picture of the film that was shown last."""
 
@@ -91,6 +93,7 @@ class Timeline:
 
     def begin(self, clip: PlayedClip) -> None:
         """Queue a clip."""
+        self._cleared = None
         if self._clips:
             self._end_where_it_begins(clip)
         if len(self._clips) < MAX_CLIPS:
@@ -173,15 +176,15 @@ class Timeline:
     def clear(self, epoch: int) -> int | None:
         """Drop everything that was queued and close the mouth; return the position in the film.
 
-        None if nothing was being spoken.
+        None if nothing was being spoken. Another call returns the same until a clip begins.
         """
         clip = self.speaking
         self.epoch = epoch
         self.counts.clears += 1
         if clip is None:
             self._clips.clear()
-            return None
-        position = clip.next_frame
+            return self._cleared
+        position = self._cleared = clip.next_frame
         if not clip.starved or clip.starved <= self._pictures(HOLD_S):
             self._close_mouth(clip)
         self._clips.clear()
@@ -207,6 +210,7 @@ class Timeline:
     def restart(self) -> None:
         """Count the frames of the film from 0 again; the idle loop goes on where it is."""
         self._clips.clear()
+        self._cleared = None
 
     def continue_from(self, before: "Timeline") -> None:
         """Take over from the timeline of another avatar: its counts, and clips of this avatar."""

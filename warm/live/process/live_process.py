@@ -16,7 +16,7 @@ BOOT = (
     "os.environ.update(OPENBLAS_NUM_THREADS='1', OMP_NUM_THREADS='1', OPENCV_FOR_THREADS_NUM='1'); "
     "from warm.live.process.live_worker import main; main()"
 )
-EXIT_S = 2.0
+EXIT_S = 1.5
 """Time for the process to exit by itself after its control socket is closed."""
 
 

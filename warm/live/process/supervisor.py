@@ -65,7 +65,7 @@ class LiveSupervisor:
         self._short_lives = 0
         self._calls: dict[int, Future[dict[str, Any]]] = {}
         self._numbers = count(1)
-        self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._wake_fd: int | None = None
         self._thread: Thread | None = None
 
     @property
@@ -112,9 +112,11 @@ class LiveSupervisor:
         with self._changed:
             self._is_closing = True
             self._changed.notify_all()
-        self._wake()
-        if self._thread is not None:
+        if self._thread is not None and self._wake_fd is not None:
+            os.eventfd_write(self._wake_fd, 1)
             self._thread.join(JOIN_S)
+            os.close(self._wake_fd)
+            self._thread = self._wake_fd = None
 
     def _wait_for_process(self) -> LiveProcess:
         """Return the process when it is ready; raises LiveUnavailable."""
@@ -138,6 +140,7 @@ class LiveSupervisor:
 
     def _start_thread(self) -> None:
         if self._thread is None and not self._is_closing:
+            self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
             self._thread = Thread(target=self._run, name="live", daemon=True)
             self._thread.start()
 
@@ -178,6 +181,7 @@ class LiveSupervisor:
 
     def _serve(self, process: LiveProcess) -> None:
         """Pass messages on until the process ends, or the supervisor is closed."""
+        assert self._wake_fd is not None
         poll, reader = select.poll(), EventReader(process.media)
         for each in (process.control, process.media, self._wake_fd):
             poll.register(each, select.POLLIN)
@@ -269,9 +273,6 @@ class LiveSupervisor:
         self._short_lives = 0 if lived_s > LONG_LIFE_S else self._short_lives + 1
         delay_s = BACKOFF_S[min(self._short_lives, len(BACKOFF_S) - 1)]
         self._not_before_s = time.monotonic() + delay_s
-
-    def _wake(self) -> None:
-        os.eventfd_write(self._wake_fd, 1)
 
 
 class Watch:
