@@ -18,7 +18,7 @@ from warm.live.process.link import Link
 from warm.live.wire.media import receive_media
 from warm.settings import Settings
 
-EXTENSIONS: tuple[str, ...] = ()
+EXTENSIONS: tuple[str, ...] = ("warm.live.socket.socket_server",)
 """Modules with a function `register(server: LiveServer) -> None`, which adds their handlers."""
 
 log = logging.getLogger(__name__)
