@@ -6,8 +6,8 @@ const LIVE = "webrtc";
 const LIVE_TITLE = "Played by WebRTC, live";
 /** The film is played if there has been no live stream for this long. */
 const COVER_AFTER_MS = 2000;
-/** A live stream that was lost is tried again at once, if it had been there for this long. */
-const STABLE_MS = 10_000;
+/** A live stream that is lost is tried again at once if it was shown for this long. */
+const STABLE_MS = 3000;
 const FIRST_RETRY_MS = 1000;
 const MAX_RETRY_MS = 60_000;
 /** A film that speaks is replaced by the live stream when it pauses. */
@@ -72,6 +72,7 @@ export class Player {
       throw new Error(`player = "${player}": choose one of ${names.join(", ")}.`);
     }
     this.#quietSession = session;
+    if (player === LIVE) this.#onLive(LIVE, LIVE_TITLE);
     const isFilm = player === null ? fromStart : player !== LIVE;
     if (isFilm) await this.#film.play(session, { player, signal: this.#signal });
     else await this.#playLive(session);
@@ -97,7 +98,7 @@ export class Player {
   async #playLive(session) {
     let retryMs = FIRST_RETRY_MS;
     while (!this.#signal.aborted) {
-      const cover = setTimeout(() => this.#startFilm("WebRTC is connecting"), COVER_AFTER_MS);
+      const cover = setTimeout(() => this.#startFilm(), COVER_AFTER_MS);
       const onPicture = () => {
         clearTimeout(cover);
         this.#showWhenQuiet();
@@ -107,9 +108,9 @@ export class Player {
       const wasStable = this.#hideLive();
       if (this.#signal.aborted) return;
       this.#onReason(loss.message);
-      if (wasStable) retryMs = FIRST_RETRY_MS; // and try at once: the network or the server has changed
-      if (wasStable) continue;
-      this.#startFilm(loss.message);
+      if (wasStable) retryMs = FIRST_RETRY_MS;
+      if (wasStable) continue; // at once: the network has changed, or the server was restarted
+      this.#startFilm();
       if (loss.isLasting) return;
       await this.#pause(loss.retryMs ?? retryMs);
       retryMs = Math.min(2 * retryMs, MAX_RETRY_MS);
@@ -145,8 +146,7 @@ export class Player {
   }
 
   /** Plays the film, from where the live stream was lost. */
-  #startFilm(reason) {
-    this.#onReason(reason);
+  #startFilm() {
     if (this.#filmEnd !== null || this.#options.player === LIVE) return;
     this.#filmEnd = new AbortController();
     const signal = AbortSignal.any([this.#signal, this.#filmEnd.signal]);

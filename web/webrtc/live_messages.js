@@ -5,8 +5,8 @@
 // - `position {frame, rtp}`: from the picture with the RTP timestamp `rtp` on, the live stream shows the
 //   film from frame `frame` on, one after the other; `frame` is null while nobody speaks. It is sent
 //   when the channel opens, whenever that relation changes, and at least once a second.
-// - `caption {text, start_s, end_s}`: a sentence, and when it is heard, in seconds of the film. It is sent
-//   before the sentence is heard, and again if its end changes; a new viewer gets the current one.
+// - `caption {text, first_frame, frames}`: a sentence, and the frames of the film in which it is heard. It is
+//   sent when it begins, and again if its end changes; a new viewer gets the current one.
 // - `started`, `finished`, `interrupted`, `action`, `skipped`: events of the feed, with its data.
 // - `end {reason}`: the server ends the stream.
 

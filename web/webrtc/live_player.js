@@ -22,6 +22,7 @@ export class LivePlayer {
   #onInterrupted;
   #captions = new LiveCaptions();
   #connection = null;
+  #fps = 25;
   #endReason = null;
 
   /**
@@ -37,9 +38,9 @@ export class LivePlayer {
     this.#onInterrupted = onInterrupted;
   }
 
-  /** The sentence that is heard at a time of the film. */
+  /** The sentence that is heard at a time of the film, which may be null. */
   captionAt(timeS) {
-    return this.#captions.at(timeS);
+    return this.#captions.at(timeS === null ? null : timeS * this.#fps);
   }
 
   /** Another film has begun. */
@@ -65,7 +66,7 @@ export class LivePlayer {
   async play(fps, onPicture) {
     const unsupported = findUnsupported();
     if (unsupported !== null) return new LiveUnavailable(unsupported, { isLasting: true });
-    this.#endReason = null;
+    [this.#fps, this.#endReason] = [fps, null];
     this.#connection = new WhepConnection(this.#url, this.#signal);
     this.#receiveMessages();
     try {

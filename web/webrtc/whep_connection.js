@@ -189,9 +189,9 @@ function fragment(credentials, candidates) {
 }
 
 async function refusal(response) {
-  const { detail } = await response.json().catch(() => ({}));
+  const { detail, kind } = await response.json().catch(() => ({}));
   const retryAfterS = Number(response.headers.get("retry-after"));
-  const isLasting = [404, 405, 501].includes(response.status); // a server without live streams
+  const isLasting = kind === "NotLiveError" || [404, 405].includes(response.status);
   const message = detail ?? `the server answered ${response.status}`;
   return new LiveUnavailable(message, { isLasting, retryMs: retryAfterS > 0 ? 1000 * retryAfterS : null });
 }

@@ -1,0 +1,88 @@
+"""Modules of the live stream on their own, imported in a browser."""
+
+from typing import Any
+
+import pytest
+
+from tests.web.browsing import browser_tests
+
+pytest_plugins = ["tests.web.page_fixtures"]
+pytestmark = browser_tests
+
+CLOCK = """
+const { LiveClock } = await import("/web/webrtc/live_clock.js");
+const clock = new LiveClock();
+const frames = [];
+const first = 0xfffff000; // the timestamps wrap around within the first second
+const rtp = (picture) => (first + 3600 * picture) >>> 0;
+for (const [picture, frame] of arguments[0]) clock.addPosition({ frame, rtp: rtp(picture) }, 0);
+for (const picture of arguments[1]) {
+  clock.show(rtp(picture), 40 * picture);
+  frames.push(clock.frameAt(40 * picture + 20));
+}
+return frames;
+"""
+UNSEEN = """
+const { LiveClock } = await import("/web/webrtc/live_clock.js");
+const clock = new LiveClock();
+clock.delayMs = 100;
+clock.addPosition({ frame: null, rtp: 5 }, 0);
+clock.addPosition({ frame: 50, rtp: 90005 }, 1000);
+return [1050, 1100, 1500].map((nowMs) => [clock.timeAt(nowMs), clock.hasPending(nowMs)]);
+"""
+LINKS = """
+const { iceServers } = await import("/web/webrtc/link_header.js");
+return iceServers(arguments[0]);
+"""
+CAPTIONS = """
+const { LiveCaptions } = await import("/web/webrtc/live_captions.js");
+const captions = new LiveCaptions();
+captions.add({ text: "One.", first_frame: 10, frames: 5 });
+captions.add({ text: "Two.", first_frame: 15, frames: 5 });
+captions.add({ text: "Two.", first_frame: 15, frames: 10 });
+return [null, 9.9, 10, 14.9, 15.1, 24, 25].map((frame) => captions.at(frame));
+"""
+
+
+def test_the_clock_knows_the_frame_of_each_picture_across_pauses_and_wraps(run: Any) -> None:
+    positions = [(0, None), (10, 100), (20, 109), (30, None)]  # it stood still for one picture
+    frames = run(CLOCK, positions, [5, 10, 19, 20, 29, 30, 40])
+    assert frames == [None, 100.5, 109.5, 109.5, 118.5, None, None]
+
+
+def test_a_position_counts_from_the_shown_picture_not_from_its_arrival(run: Any) -> None:
+    before, *after = run(CLOCK, [(0, None), (10, 0), (500, 7)], [9, 11, 499])
+    assert before is None
+    assert after == pytest.approx([1.5, 489.5])
+
+
+def test_without_pictures_positions_count_from_their_arrival(run: Any) -> None:
+    """A hidden page shows none."""
+    assert run(UNSEEN) == [[None, True], [2, False], [2.4, False]]
+
+
+def test_ice_servers_are_read_from_link_headers(run: Any) -> None:
+    header = (
+        '<stun:stun.example:3478>; rel="ice-server", <https://example/>; rel="next", '
+        '<turn:turn.example:3478?transport=udp>; rel="ice-server"; username="1:a,\\"b"; '
+        'credential="x;y="; credential-type="password"'
+    )
+    assert run(LINKS, header) == [
+        {"urls": "stun:stun.example:3478"},
+        {
+            "urls": "turn:turn.example:3478?transport=udp",
+            "username": '1:a,"b',
+            "credential": "x;y=",
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "nonsense", '<http://x>; rel="ice-server"', "<turn:x"]
+)
+def test_other_links_are_no_ice_servers(run: Any, header: str | None) -> None:
+    assert run(LINKS, header) == []
+
+
+def test_a_caption_is_shown_in_its_frames_and_may_be_extended(run: Any) -> None:
+    assert run(CAPTIONS) == ["", "", "One.", "One.", "Two.", "Two.", ""]
