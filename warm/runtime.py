@@ -34,6 +34,7 @@ from warm.render.jobs import (
     SpeakJob,
 )
 from warm.render.live_sink import NO_LIVE, LiveFilm, LivePosition, LiveSink
+from warm.render.pcm_stream import PcmStream
 from warm.render.planned_action import PlannedAction
 from warm.render.said import SaidClips
 from warm.render.sound_source import DECODER_MODULES
@@ -326,6 +327,15 @@ class Runtime:
         """Return the recording of a file; `text` is what it says. Raises BadSpeechRequest."""
         longest_s = self._settings.max_session_s
         return GivenSound.from_file(path, text=self._caption(text), longest_s=longest_s)
+
+    def pcm_stream(self, rate_hz: int) -> PcmStream:
+        """Return a stream for the raw sound of a live client; raises PcmRateUnsupported."""
+        return PcmStream(rate_hz, stall_s=self._settings.recording_stall_s)
+
+    def recording_pcm(self, stream: PcmStream, text: str = "") -> GivenSound:
+        """Return the recording of raw sound; `text` is what it says. Raises BadSpeechRequest."""
+        longest_s = self._settings.max_session_s
+        return GivenSound.from_pcm(stream, text=self._caption(text), longest_s=longest_s)
 
     def speak_sound(
         self,

@@ -49,7 +49,9 @@ class SoundDetector:
     def __init__(self) -> None:
         self.has_sound = False
         """True once sound was found."""
-        self._run = 0
+        self.begins_at: int | None = None
+        """Sample with which the sound begins; None before it was found."""
+        self._run = self._windows = 0
         self._rest: Samples = np.zeros(0, np.float32)
 
     def add(self, samples: Samples) -> bool:
@@ -59,8 +61,12 @@ class SoundDetector:
         joined = np.concatenate([self._rest, samples])
         self._rest = joined[len(joined) // WINDOW * WINDOW :]
         for level in windows_dbfs(joined):
+            self._windows += 1
             self._run = self._run + 1 if level > SOUND_DBFS else 0
-            self.has_sound = self.has_sound or self._run >= SOUND_WINDOWS
+            if self._run >= SOUND_WINDOWS:
+                self.has_sound = True
+                self.begins_at = (self._windows - self._run) * WINDOW
+                break
         return self.has_sound
 
 

@@ -17,3 +17,11 @@ class RecordingStalled(MediaError):
 
 class RecordingNotStored(MediaError):
     """The disk has no room for a recording that is decoded when all of it has arrived."""
+
+
+class PcmRateUnsupported(MediaError):
+    """Raw sound has a rate that is not supported."""
+
+
+class PcmOverflow(MediaError):
+    """Raw sound arrives faster than it can be spoken, and too much of it waits."""

@@ -18,6 +18,7 @@ from warm.media.levelling import (
     limited_gain_db,
 )
 from warm.media.recording_errors import RecordingSilent, RecordingTooLong
+from warm.render.pcm_stream import PcmStream
 from warm.render.sound_source import FileSource, SoundSource, StreamSource
 
 KEPT_SILENCE = 2 * SAMPLE_RATE_HZ
@@ -26,6 +27,9 @@ MEASURED_FIRST = 3 * SAMPLE_RATE_HZ
 """Samples, of those that have arrived already, that set the first gain."""
 PIECE = SAMPLE_RATE_HZ
 """Longest piece that `pieces` yields."""
+LEAD_IN = SAMPLE_RATE_HZ // 25
+"""Samples of silence before the first sound of raw sound that are kept; a live viewer would wait
+for more."""
 
 
 class GivenSound:
@@ -35,15 +39,25 @@ class GivenSound:
     voices. The gain of a file is measured on all of it, that of a stream on what has arrived.
     """
 
-    def __init__(self, source: SoundSource, *, text: str = "", longest_s: float = math.inf) -> None:
-        """`longest_s`: a longer recording is refused (max_session_s)."""
+    def __init__(
+        self,
+        source: SoundSource,
+        *,
+        text: str = "",
+        longest_s: float = math.inf,
+        lead_in: int | None = None,
+    ) -> None:
+        """`longest_s`: a longer recording is refused (max_session_s); `lead_in`: samples of silence
+        before its first sound that are kept, None: all of them."""
         self.text = text
         """Its words; empty if they are not known."""
         self.remarks: tuple[str, ...] = ()
         """Remarks of the decoder; complete after the last piece."""
         self.announced_s: float | None = None
         """Duration, if it is known; set by `begin`."""
-        self._source, self._longest_s = source, longest_s
+        self.skipped = 0
+        """Samples of silence at its beginning that are left out; set by `begin`."""
+        self._source, self._longest_s, self._lead_in = source, longest_s, lead_in
         self._is_cancelled = False
         self._pieces: Iterator[Samples] | None = None
 
@@ -71,6 +85,13 @@ class GivenSound:
         """
         source = StreamSource(chunks, decoders=decoders, folder=folder, stall_s=stall_s)
         return cls(source, text=text, longest_s=longest_s)
+
+    @classmethod
+    def from_pcm(
+        cls, stream: PcmStream, *, text: str = "", longest_s: float = math.inf
+    ) -> "GivenSound":
+        """Return raw sound that arrives while it is spoken, without the silence before it."""
+        return cls(stream, text=text, longest_s=longest_s, lead_in=LEAD_IN)
 
     def begin(self) -> None:
         """Wait for the first sound that is not silence.
@@ -148,14 +169,21 @@ class GivenSound:
             held = np.concatenate([held, samples])
             has_sound = detector.add(samples)
             if has_sound and (len(held) >= MEASURED_FIRST or not self._source.has_item):
-                return zeros, held
+                break
             if not has_sound and len(held) > 2 * KEPT_SILENCE:
                 zeros += len(held) - KEPT_SILENCE
                 held = held[-KEPT_SILENCE:]
-                self._check_length(zeros / SAMPLE_RATE_HZ)
-        if not detector.has_sound:
+                self._check_length(0.0 if self._lead_in is not None else zeros / SAMPLE_RATE_HZ)
+        if detector.begins_at is None:
             raise silent(zeros + len(held))
-        return zeros, held
+        return self._without_silence(zeros, held, detector.begins_at)
+
+    def _without_silence(self, zeros: int, held: Samples, begins_at: int) -> tuple[int, Samples]:
+        """Leave out the silence at the beginning that is not kept."""
+        if self._lead_in is None:
+            return zeros, held
+        self.skipped = max(0, begins_at - self._lead_in)
+        return 0, held[max(0, self.skipped - zeros) :]
 
     def _check_length(self, seconds: float) -> None:
         if seconds > self._longest_s:

@@ -45,6 +45,8 @@ class LiveClip:
     clip yet."""
     utterance: str
     """Id of what is spoken; empty if the client gave none."""
+    skipped: int
+    """Samples at 48 kHz of a recording before those of its first frame, which were silent."""
     film: LiveFilm
 
     @property

@@ -76,6 +76,7 @@ class LiveTap:
                 first_frame=first_frame,
                 tapped_from=tapped_from,
                 utterance=self._job.utterance,
+                skipped=0 if self._job.given is None else self._job.given.skipped,
                 film=self._film(),
             )
         )
