@@ -60,6 +60,9 @@ class RecordingSink:
         self._note(f"clear {session_id}")
         return self.position
 
+    def drop(self, session_id: str) -> None:
+        self._note(f"drop {session_id}")
+
     def reset(self, session_id: str) -> None:
         self._note(f"reset {session_id}")
 

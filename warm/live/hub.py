@@ -145,6 +145,7 @@ class LiveHub:
             "tapped_from": clip.tapped_from,
             "position": int(clip.film.position),
             "utterance": clip.utterance,
+            "skipped": clip.skipped,
             "path": str(clip.film.path),
         }
         self._put(clip.session_id, session, header)
@@ -197,11 +198,18 @@ class LiveHub:
         frame = self._clear(session_id, {"is_reset": False})
         return None if frame is None else LivePosition(frame=frame)
 
+    def drop(self, session_id: str) -> None:
+        """See `LiveSink`."""
+        named = self._cleared(session_id, {"is_reset": False})
+        if named is not None:
+            self._supervisor.post("feed.clear", {"params": named})
+
     def reset(self, session_id: str) -> None:
         """See `LiveSink`."""
         self._clear(session_id, {"is_reset": True})
 
-    def _clear(self, session_id: str, params: Mapping[str, Any]) -> float | None:
+    def _cleared(self, session_id: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Pass on nothing older than this; return the parameters of `feed.clear`."""
         session = self._sessions.get(session_id)
         if session is None or not self._supervisor.is_ready:
             return None
@@ -209,7 +217,12 @@ class LiveHub:
             session.epoch += 1
             session.clip = None
         self._sender.drop(session_id)
-        named = {**params, "session": session_id, "epoch": session.epoch}
+        return {**params, "session": session_id, "epoch": session.epoch}
+
+    def _clear(self, session_id: str, params: Mapping[str, Any]) -> float | None:
+        named = self._cleared(session_id, params)
+        if named is None:
+            return None
         try:
             answer = self._supervisor.call("feed.clear", {"params": named}, timeout_s=CLEAR_S)
         except LiveUnavailable:

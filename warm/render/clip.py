@@ -345,7 +345,7 @@ class Clip:
     def cut(self) -> None:
         """End the clip after its frames on disk and a few more that close the mouth."""
         if self._pacing.cut_s is None and self._ending is None:
-            self._live.clear()
+            self._live.drop()
             self._cut()
 
     def _cut(self) -> None:

@@ -109,7 +109,8 @@ class LiveFilms(Protocol):
 class LiveSink(Protocol):
     """Receiver of the frames of sessions that have live viewers.
 
-    No method blocks. Those without a named thread are called by the render thread. For each clip
+    Only `clear` and `reset` may wait, for less than a second. The methods without a named thread
+    are called by the render thread. For each clip
     of a session that is live: `begin`, then `sentence` and `add` in the order of the frames, then
     `end`. A clip whose session becomes live while it is rendered begins late, and one whose session
     is not live any more gets no further frames.
@@ -155,6 +156,10 @@ class LiveSink(Protocol):
         """
         ...
 
+    def drop(self, session_id: str) -> None:
+        """Stop like `clear`, without waiting for the position."""
+        ...
+
     def reset(self, session_id: str) -> None:
         """Note that the film of a session is gone: its frames are counted from 0 again.
 
@@ -188,6 +193,9 @@ class NoLive:
     def clear(self, session_id: str) -> LivePosition | None:  # noqa: ARG002 - protocol
         """Return None."""
         return None
+
+    def drop(self, session_id: str) -> None:
+        """Do nothing."""
 
     def reset(self, session_id: str) -> None:
         """Do nothing."""

@@ -29,7 +29,7 @@ class LiveTap:
         """The sink receives the frames."""
         self.was_cut = False
         """Not everything is said."""
-        self._is_over = False
+        self._is_over = self._is_dropped = False
         self._sink, self._job, self._clip, self._film = sink, job, clip, film
 
     @property
@@ -45,7 +45,7 @@ class LiveTap:
         """
         if not self.is_live:
             self.is_begun = False
-        elif not (self.is_begun or self._is_over):
+        elif not (self.is_begun or self._is_over or self._is_dropped):
             waiting = [batch for batch in unwritten if batch.rendered]
             if waiting or next_frame > first_frame:
                 self._begin(first_frame, waiting[0].first_frame if waiting else next_frame)
@@ -57,10 +57,11 @@ class LiveTap:
         if self.is_begun:
             self._send(batch, len(batch.rendered) - len(frames), frames)
 
-    def clear(self) -> None:
-        """Stop what is being spoken live."""
+    def drop(self) -> None:
+        """Stop what is being spoken live; nothing more of the clip is passed on."""
         if self.is_live:
-            self._sink.clear(self._job.session_id)
+            self._sink.drop(self._job.session_id)
+        self._is_dropped = True
 
     def end(self, end_frame: int) -> None:
         """Note the end of the clip, unless that was done."""
@@ -82,7 +83,14 @@ class LiveTap:
         )
 
     def _send(self, batch: Batch, start: int, pictures: Sequence[Frame]) -> None:
-        """Pass on the frames of a batch from `start` on."""
+        """Pass on the frames of a batch from `start` on, unless they are dropped."""
+        stop = start + len(pictures)
+        if not self._is_dropped:
+            self._send_frames(batch, start, pictures)
+        if batch.is_last and stop == batch.frames:
+            self.end(batch.first_frame + stop)
+
+    def _send_frames(self, batch: Batch, start: int, pictures: Sequence[Frame]) -> None:
         if start == 0:
             for cue in batch.cues:
                 self._sink.sentence(self._sentence(cue))
@@ -99,8 +107,6 @@ class LiveTap:
                 is_speech=utterance.features is not None,
             )
         )
-        if batch.is_last and stop == batch.frames:
-            self.end(batch.first_frame + stop)
 
     def _sentence(self, cue: Cue) -> LiveSentence:
         return LiveSentence(

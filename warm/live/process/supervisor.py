@@ -107,6 +107,13 @@ class LiveSupervisor:
         finally:
             self._calls.pop(number, None)
 
+    def post(self, method: str, message: Mapping[str, Any]) -> None:
+        """Call a handler without waiting for its answer; do nothing if there is no process."""
+        process = self._process
+        if process is not None and self._is_ready:
+            with suppress(OSError):  # it has read nothing for long, or ends
+                process.send({"call": next(self._numbers), "method": method, **message})
+
     def close(self) -> None:
         """End the process and the thread; calls raise LiveUnavailable from now on."""
         with self._changed:
