@@ -8,6 +8,7 @@ from functools import partial
 
 from session.factory import Film
 from session.film import ClipRecord, Fragment
+from session.fragmented.writer import FilmWriter
 from session.video_encoder import Preset
 from warm.avatars.avatar import Avatar, Shown
 from warm.engines.base import PatchRequest
@@ -143,7 +144,13 @@ class Clip:
             lead_s=job.lead_s,
             playback=playback,
         )
-        self._live = LiveTap(context.live, job, clip=self.index, film=self._live_film)
+        self._live = LiveTap(
+            context.live,
+            job,
+            clip=self.index,
+            film=self._live_film,
+            is_readable=isinstance(film, FilmWriter),
+        )
         self._joiner = BatchJoiner()
         self._unwritten: deque[Batch] = deque()
         """Batches that may not be on disk, the last one with or without all of its frames."""

@@ -41,8 +41,8 @@ class LiveClip:
     """Its first frame, counted in the film."""
     tapped_from: int
     """First frame that `add` brings, counted in the film. A viewer that joins finds those before it
-    in the file, up to `film.committed`. With the writer `concat`, the file has no frame of this
-    clip yet."""
+    in the file, or will in a moment. With the writer `concat`, the file has no frame of this clip
+    yet."""
     utterance: str
     """Id of what is spoken; empty if the client gave none."""
     skipped: int

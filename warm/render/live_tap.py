@@ -14,6 +14,9 @@ FREE_S = 0.2
 """From this lead of the rendered frames over playback on, passes are as long as without viewers."""
 SHORT_S, SHORT_FRAMES = 0.08, 3
 """From this lead on, a pass has up to this many frames; with less lead, it has one."""
+MOST_JOINED = 10
+"""A viewer that joins gets rendered frames that are not on disk, unless there are more than this:
+then it reads them from the film, where they will be before it needs them."""
 UNWRITTEN_S, UNWRITTEN_BYTES = 4.0, 128 << 20
 """Rendered frames that may wait for a slow encoder or disk while viewers watch live."""
 
@@ -22,15 +25,23 @@ class LiveTap:
     """Passes the frames of one clip on while its session is live. Owned by the render thread."""
 
     def __init__(
-        self, sink: LiveSink, job: SpeakJob, *, clip: int, film: Callable[[], LiveFilm]
+        self,
+        sink: LiveSink,
+        job: SpeakJob,
+        *,
+        clip: int,
+        film: Callable[[], LiveFilm],
+        is_readable: bool,
     ) -> None:
-        """`clip`: its number in the film; `film`: the present state of that."""
+        """`clip`: its number in the film; `film`: the present state of that; `is_readable`: frames
+        on disk can be read before the clip ends."""
         self.is_begun = False
         """The sink receives the frames."""
         self.was_cut = False
         """Not everything is said."""
         self._is_over = self._is_dropped = False
         self._sink, self._job, self._clip, self._film = sink, job, clip, film
+        self._is_readable = is_readable
 
     @property
     def is_live(self) -> bool:
@@ -48,9 +59,7 @@ class LiveTap:
         elif not (self.is_begun or self._is_over or self._is_dropped):
             waiting = [batch for batch in unwritten if batch.rendered]
             if waiting or next_frame > first_frame:
-                self._begin(first_frame, waiting[0].first_frame if waiting else next_frame)
-                for batch in waiting:
-                    self._send(batch, 0, batch.rendered)
+                self._join(first_frame, next_frame, waiting)
 
     def add(self, batch: Batch, frames: Sequence[Frame]) -> None:
         """Pass on the frames that were just added to a batch, if it has begun."""
@@ -68,6 +77,20 @@ class LiveTap:
         if self.is_begun:
             self._sink.end(self._job.session_id, self._clip, end_frame, was_cut=self.was_cut)
         self.is_begun, self._is_over = False, True
+
+    def _join(self, first_frame: int, next_frame: int, waiting: Sequence[Batch]) -> None:
+        """Begin with the waiting frames, or after them."""
+        start = waiting[0].first_frame if waiting else next_frame
+        frames = sum(len(batch.rendered) for batch in waiting)
+        if self._is_readable and frames > MOST_JOINED:
+            self._begin(first_frame, start + frames)
+            last = waiting[-1]
+            if last.is_last and len(last.rendered) == last.frames:
+                self.end(start + frames)
+        else:
+            self._begin(first_frame, start)
+            for batch in waiting:
+                self._send(batch, 0, batch.rendered)
 
     def _begin(self, first_frame: int, tapped_from: int) -> None:
         self.is_begun = True
