@@ -78,16 +78,23 @@ class Scene:
     def _own(self, shown: Shown) -> Picture:
         return own_frames(self.avatar, [shown])[0]
 
+    def _place(self, shown: Shown) -> NDArray[np.float64]:
+        """Return the (2, 3) transform of the face in a picture."""
+        transforms = self.avatar.transforms
+        if shown.into < 0:
+            return transforms[shown.frame]
+        return mixed(transforms[shown.frame], transforms[shown.into], shown.share)
+
     def _glided(self, glide: "Glide", shot: Shot, picture: Picture) -> Picture:
         """Return a picture on the way from the beginning of a glide to a shot."""
         glide.step += 1
         share = smooth(glide.step / (self._glide_length + 1))
-        there = self.avatar.transforms[shot.shown.frame]
+        there = self._place(shot.shown)
         shown = glide.shown
         if glide.cursor is not None:
             shown = self.avatar.shown_at(glide.cursor)
             glide.cursor += 1
-        here = self.avatar.transforms[shown.frame]
+        here = self._place(shown)
         start = here if glide.start is None else glide.start
         glide.place = place = mixed(start, there, share)
         far = moved(picture, there, place)

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warm.avatars.avatar import IDLE_PATH, LID_TRANSFORMS, LIDS, Avatar
+from warm.avatars.action import actions_of
+from warm.avatars.avatar import IDLE_PATH, LID_TRANSFORMS, LIDS, MOUTH_SHARES, Avatar
 from warm.avatars.manifest import MANIFEST
 
-SHOWN_EXTRAS = (IDLE_PATH, LIDS, LID_TRANSFORMS)
+SHOWN_EXTRAS = (IDLE_PATH, LIDS, LID_TRANSFORMS, MOUTH_SHARES)
 """Arrays of an avatar without which its own pictures cannot be shown."""
 FRAMES = "frames.npy"
 
@@ -41,6 +42,7 @@ def packed_avatar(avatar: Avatar) -> Iterator[tuple[dict[str, Any], int]]:
                 "digest": avatar.digest,
                 "fps": avatar.fps,
                 "loop": avatar.loop,
+            "actions": {name: action.facts() for name, action in avatar.actions.items()},
                 "folder": str(avatar.folder.absolute()),
                 "frames": str(avatar.folder.absolute() / FRAMES) if is_mapped else None,
             },
@@ -68,6 +70,7 @@ def unpacked_avatar(facts: Mapping[str, Any], descriptor: int) -> Avatar:
         transforms=transforms,
         landmarks=np.zeros((len(frames), 0, 3), np.float32),
         loop=facts["loop"],
+        actions=actions_of(facts["actions"]),
         extras=arrays,
         folder=Path(facts["folder"]),
     )
