@@ -49,6 +49,8 @@ class PlayedClip:
     frames: dict[int, FilmFrame] = field(default_factory=dict)
     captions: deque[Caption] = field(default_factory=deque)
     is_started: bool = False
+    """A frame of it has been shown, or of the part of the film that it continues."""
+    is_announced: bool = False
     starved: int = 0
     """Pictures for which it has waited for the next frame."""
 

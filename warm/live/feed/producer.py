@@ -1,6 +1,6 @@
 """Producer of a feed: a thread that makes its pictures and its sound, tick by tick."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import Event, Lock
 from time import thread_time
@@ -10,6 +10,7 @@ import numpy as np
 
 from warm.avatars.avatar import Shown
 from warm.live.feed.feed_place import FeedPlace
+from warm.live.feed.film_reading import FilmReading
 from warm.live.feed.h264 import DEFAULT_BPS, LiveVideoEncoder
 from warm.live.feed.opus import OpusEncoder
 from warm.live.feed.played_clip import Caption, FilmFrame, PlayedClip
@@ -76,6 +77,7 @@ class Producer:
         self._next_picture = 0
         """Sample of the clock at which the next picture is shown."""
         self._picture_number = 0
+        self._film = FilmReading(self._lock, self._stopping)
         self._scene = Scene(place.avatar, place.fps)
         self._video: LiveVideoEncoder | None = None
         self._audio: OpusEncoder | None = None
@@ -157,8 +159,14 @@ class Producer:
 
     def run(self) -> None:
         """Produce until `stop`."""
+        for _ in self.steps():
+            if self._stopping.is_set():
+                return
+
+    def steps(self) -> Iterator[None]:
+        """Produce one tick after the other, each when it is due."""
         tick = 0
-        while not self._stopping.is_set():
+        while True:
             skipped = self._ticks.wait(tick)
             if skipped:
                 tick += skipped
@@ -166,6 +174,7 @@ class Producer:
             self._deliver(self._media(self._plan((tick + 1) * PACKET_SAMPLES)))
             tick += 1
             self.ticks_done, self.cpu_s = tick, thread_time()
+            yield
 
     def _timeline_of(
         self, place: FeedPlace, cursor: int, before: Timeline | None = None
@@ -218,6 +227,7 @@ class Producer:
             while self._next_picture < end:
                 pictures.append(PlannedPicture(self._next_picture, self._next_shot()))
             self._line.rest(end)
+            self._film.start_if_needed(self._timeline, self._place.fps)
             plan = Plan(self._line.take(), pictures, self._events)
             self._events = []
             return plan

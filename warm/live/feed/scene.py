@@ -82,7 +82,7 @@ class Scene:
         """Return the (2, 3) transform of the face in a picture."""
         transforms = self.avatar.transforms
         if shown.into < 0:
-            return transforms[shown.frame]
+            return np.asarray(transforms[shown.frame])
         return mixed(transforms[shown.frame], transforms[shown.into], shown.share)
 
     def _glided(self, glide: "Glide", shot: Shot, picture: Picture) -> Picture:

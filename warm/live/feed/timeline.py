@@ -66,7 +66,8 @@ class Timeline:
         self.epoch = 0
         self._avatar_key = avatar_key
         self.counts = TimelineCounts()
-        self._loop, self._fps, self._note = loop, fps, note
+        self.loop = loop
+        self._fps, self._note = fps, note
         self._cursor = cursor
         self._clips: deque[PlayedClip] = deque()
         self._closing: deque[Shot] = deque()
@@ -137,6 +138,15 @@ class Timeline:
             if missing:
                 return clip, missing
         return None
+
+    def give_up_film(self, clip: PlayedClip) -> None:
+        """Go on without frames that the film does not have."""
+        clip.film_until = clip.next_frame
+        if clip.frames:
+            self.counts.lost += max(0, min(clip.frames) - clip.next_frame)
+            clip.next_frame = max(clip.next_frame, min(clip.frames))
+        elif clip.number is None:
+            clip.end_frame = clip.next_frame
 
     def next_shot(self) -> Shot:
         """Return the picture of the next tick."""
@@ -230,6 +240,8 @@ class Timeline:
         else:
             earlier.end_frame = clip.first_frame
             clip.next_frame = clip.first_frame
+            taken = [each for each in earlier.frames if each >= clip.first_frame]
+            clip.frames.update({each: earlier.frames.pop(each) for each in taken})
 
     def _find(self, number: int) -> PlayedClip | None:
         return next((clip for clip in self._clips if clip.number == number), None)
@@ -238,13 +250,14 @@ class Timeline:
         return max(1, round(seconds * self._fps))
 
     def _idle_shot(self) -> Shot:
-        shot = Shot(cursor=self._cursor, shown=self._loop(self._cursor), epoch=self.epoch)
+        shot = Shot(cursor=self._cursor, shown=self.loop(self._cursor), epoch=self.epoch)
         self._cursor += 1
         return shot
 
     def _film_shot(self, clip: PlayedClip, frame: FilmFrame) -> Shot:
-        if not clip.is_started:
-            clip.is_started = True
+        clip.is_started = True
+        if not clip.is_announced:
+            clip.is_announced = True
             self._note("started", self._place(clip, clip.next_frame))
         clip.starved = 0
         shot = Shot(

@@ -42,7 +42,7 @@ def packed_avatar(avatar: Avatar) -> Iterator[tuple[dict[str, Any], int]]:
                 "digest": avatar.digest,
                 "fps": avatar.fps,
                 "loop": avatar.loop,
-            "actions": {name: action.facts() for name, action in avatar.actions.items()},
+                "actions": {name: action.facts() for name, action in avatar.actions.items()},
                 "folder": str(avatar.folder.absolute()),
                 "frames": str(avatar.folder.absolute() / FRAMES) if is_mapped else None,
             },
