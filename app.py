@@ -57,6 +57,7 @@ from api.playlist import make_playlist, playlist
 from api.preconditions import honour_preconditions
 from api.problem import answer_problem
 from api.proxies import serve_behind_proxies
+from api.pushes import pushes
 from api.response_headers import add_response_headers
 from api.server.exposure import require_protection
 from api.server.folder_lock import CannotStart, lock_folder
@@ -95,6 +96,7 @@ from warm.keys.errors import KeysError
 from warm.keys.key_ring import KeyRing
 from warm.keys.key_source import open_keys
 from warm.live.hub import LiveHub
+from warm.live.push.pushes import Pushes
 from warm.media.sniff import MediaError
 from warm.prepare.run import prepare
 from warm.preparer.face_expiry import FaceExpiry
@@ -119,7 +121,7 @@ BLUEPRINTS = (
     *(speaking, acting, interrupting, sessions, archives),
     *(chat, turn_video, personas, completions),
     *(transcription, openai_transcription),
-    *(film, playlist, events, transcript, export),
+    *(film, playlist, events, transcript, export, pushes),
     *(voices, avatars, generate, lipsync, uploads, jobs, films),
     *(health, stats, metrics, page, login, documents),
     *DID_BLUEPRINTS,
@@ -233,6 +235,7 @@ def assemble(
 
     `live`: the hub that the runtime was given; without it, live viewers see the idle face only.
     """
+    hub = live or idle_hub(settings, runtime)
     app = make_flask(settings)
     store_of_uploads = open_uploads(settings)
     jobs = Jobs(settings.results_dir, limits_of(settings), describe=job_error)
@@ -247,7 +250,8 @@ def assemble(
             instruments=Instruments(),
             access=Access(keys_of(settings), LoginCookies(settings.results_dir)),
             runtime=runtime,
-            live=live or idle_hub(settings, runtime),
+            live=hub,
+            pushes=Pushes(hub, push_urls=settings.push_urls, max_pushes=settings.max_pushes),
             avatars=store,
             jobs=jobs,
             films=make_films(runtime, preparer, store, store_of_uploads, jobs),

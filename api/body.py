@@ -7,7 +7,7 @@ from typing import TypeVar, get_args
 
 from flask import request
 from gunicorn.http.errors import ParseException
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
@@ -184,7 +184,15 @@ def fault_text(error: ErrorDetails, model: type[BaseModel]) -> str:
     if not error["loc"]:
         return f"{name} {message}"
     allowed = allowed_range(owner, str(error["loc"][-1])) or f"{message[0].lower()}{message[1:]}"
-    return f"{name} = {shorten(error['input'])}: {allowed}"
+    is_shown = not is_secret(owner, str(error["loc"][0]))
+    return f"{name} = {shorten(error['input'])}: {allowed}" if is_shown else f"{name}: {allowed}"
+
+
+def is_secret(model: type[BaseModel], name: str) -> bool:
+    """True for a field whose value must not be shown."""
+    field = model.model_fields.get(name)
+    kinds = () if field is None else (field.annotation, *get_args(field.annotation))
+    return SecretStr in kinds
 
 
 def fault_name(error: ErrorDetails) -> str:

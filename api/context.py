@@ -21,6 +21,7 @@ from warm.conversation.conversations import Conversations
 from warm.fetch.fetcher import Fetcher
 from warm.jobs.jobs import Jobs
 from warm.live.hub import LiveHub
+from warm.live.push.pushes import Pushes
 from warm.preparer.preparations import Preparations
 from warm.preparer.preparer import Preparer
 from warm.preparer.usage import AvatarUsage
@@ -49,6 +50,7 @@ class AppContext:
     runtime: Runtime
     live: LiveHub
     """The live process, which is started by its first client."""
+    pushes: Pushes
     avatars: AvatarStore
     jobs: Jobs
     films: FilmHandler

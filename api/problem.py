@@ -95,6 +95,7 @@ from warm.jobs.errors import (
     UnknownJob,
 )
 from warm.live.errors import LiveUnavailable
+from warm.live.push.errors import BadPush, TooManyPushes, UnknownPush
 from warm.matting.errors import NoPerson
 from warm.media.recording_errors import RecordingNotStored, RecordingStalled
 from warm.media.sniff import MediaError, UnknownMediaError
@@ -388,6 +389,8 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     RecogniserKeyRefused: (502, "RecogniserKeyError"),
     RecognitionTimeout: (504, "RecognitionTimeoutError"),
     RequestCancelled: (409, "InterruptedError"),
+    UnknownPush: (404, "NotFoundError"),
+    TooManyPushes: (503, "QueueFullError"),
     FilmReplaced: (410, "GoneError"),
     FailedPrecondition: (412, "PreconditionFailedError"),
     BadQuery: (400, "BadRequestError"),
@@ -504,6 +507,12 @@ def _(error: BadBody) -> Problem:
 
 @problem_of.register
 def _(error: BadSpeechRequest) -> Problem:
+    detail = str(error)
+    return Problem(status=422, kind="ValidationError", detail=detail, details={error.field: detail})
+
+
+@problem_of.register
+def _(error: BadPush) -> Problem:
     detail = str(error)
     return Problem(status=422, kind="ValidationError", detail=detail, details={error.field: detail})
 

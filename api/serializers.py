@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import current_app, request
 
+from api.iso_time import iso_time
 from session.film import ClipRecord
 from tts.voice import BadSpeechRequest, VoiceChoice
 from warm.avatars.action import Action
@@ -14,6 +15,7 @@ from warm.avatars.mouth_report import mouth_json
 from warm.avatars.store import IDLE_FILM, PREVIEW
 from warm.avatars.summary import AvatarSummary
 from warm.avatars.verdict import verdict_json
+from warm.live.push.pushes import Pushes
 from warm.runtime import Runtime
 from warm.sessions.archive import ArchivedFilm
 from warm.sessions.paths import DEFAULT_SESSION
@@ -188,6 +190,17 @@ def avatar_details_json(
         ],
         "used_by": used_by,
     }
+
+
+def push_json(push: dict[str, Any]) -> dict[str, Any]:
+    """JSON of a push."""
+    times = {name: iso_time(push[name]) for name in ("since", "created")}
+    return push | times
+
+
+def pushes_json(pushes: Pushes) -> dict[str, Any]:
+    """JSON of all pushes, with their counters."""
+    return {**pushes.counts(), "pushes": [push_json(each) for each in pushes.all()]}
 
 
 def avatar_path_json(avatar: Avatar) -> dict[str, Any]:

@@ -121,6 +121,7 @@ def delete(session_id: str) -> dict[str, Any]:
     session = require_session(session_id)
     with context().conversations.ending(session.id, is_deleted=True):
         context().runtime.remove(session)
+    context().pushes.end_session(session_id, "its session was deleted")
     return success_json(session_id, "was deleted")
 
 

@@ -9,6 +9,7 @@ from flask import Blueprint
 from api.answers.state import StatsAnswer
 from api.context import context
 from api.operation import operation
+from api.serializers import pushes_json
 from warm.render.health import Health
 from warm.runtime import Runtime
 
@@ -38,6 +39,7 @@ def show() -> dict[str, Any]:
         "cache": cache_json(runtime),
         "engine": engine_json(health),
         "live": app_context.live.stats(),
+        "pushes": pushes_json(app_context.pushes),
         "device": device_json(health),
     }
 

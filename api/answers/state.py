@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from api.answers import Answer
 from api.answers.jobs import JobCounts
+from api.answers.pushes import PushCounts
 from api.example import example
 
 
@@ -162,4 +163,5 @@ class StatsAnswer(Answer):
     cache: CacheAnswer
     engine: EngineAnswer
     live: LiveAnswer
+    pushes: PushCounts
     device: DeviceAnswer

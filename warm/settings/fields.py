@@ -407,6 +407,12 @@ class Settings(StabilizedAvatarSettings):
     webhook_secret: SecretStr | None = None
     """Secret with which webhooks are signed, 16 bytes or more: docs/did.md. None: they are not
     signed."""
+    push_urls: str | None = None
+    """Hosts that the live feed may be pushed to, in a list: names, addresses, networks such as
+    `10.0.0.0/8`, and `public` for all hosts of the internet. None: there are no pushes:
+    docs/pushes.md."""
+    max_pushes: Annotated[int, Field(ge=0, le=1000)] = 8
+    """Maximum number of pushes at once, of all sessions together."""
     trusted_proxies: str | None = None
     """Proxies whose `X-Forwarded-…` and `Forwarded` headers are trusted, in a list: addresses,
     networks such as `10.0.0.0/8`, `unix` for those that connect to a unix socket."""
@@ -433,7 +439,7 @@ class Settings(StabilizedAvatarSettings):
 
     @field_validator(
         *("host", "allowed_hosts", "allowed_origins", "frame_ancestors", "trusted_proxies"),
-        *("tts_voices", "tts_languages", "fetch_allowed_networks"),
+        *("tts_voices", "tts_languages", "fetch_allowed_networks", "push_urls"),
         mode="before",
     )
     @classmethod
@@ -464,7 +470,7 @@ class Settings(StabilizedAvatarSettings):
         check_public_url(value)
         return value
 
-    @field_validator("fetch_allowed_networks")
+    @field_validator("fetch_allowed_networks", "push_urls")
     @classmethod
     def _check_fetch_networks(cls, value: str | None) -> str | None:
         check_networks(value)

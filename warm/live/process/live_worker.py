@@ -18,7 +18,10 @@ from warm.live.process.link import Link
 from warm.live.wire.media import receive_media
 from warm.settings import Settings
 
-EXTENSIONS: tuple[str, ...] = ("warm.live.socket.socket_server",)
+EXTENSIONS: tuple[str, ...] = (
+    "warm.live.push.handlers",
+    "warm.live.socket.socket_server",
+)
 """Modules with a function `register(server: LiveServer) -> None`, which adds their handlers."""
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""Pushes: the live feed of a session, sent to servers by RTMP, SRT and WHIP."""

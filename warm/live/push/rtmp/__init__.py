@@ -1,0 +1,1 @@
+"""RTMP: the part of Adobe's protocol that a publisher needs."""
