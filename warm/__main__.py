@@ -17,7 +17,7 @@ from typing import get_args
 from chat.errors import ChatError
 from stt.errors import SpeechError
 from tts.voice import BadSpeechRequest, VoiceUnavailable
-from warm.avatars.recipe import PreparationError, Teeth
+from warm.avatars.recipe import BadPreparationSettings, PreparationError, Teeth
 from warm.avatars.store import PREVIEW, AvatarError, AvatarStore
 from warm.avatars.summary import AvatarSummary
 from warm.chat_command import add_chat
@@ -34,6 +34,8 @@ from warm.models_command import add_models
 from warm.offline.command import add_render
 from warm.offline.errors import OfflineError
 from warm.pinned_files import DownloadError
+from warm.prepare.action.errors import BadActionName
+from warm.prepare.action.source import ActionSource
 from warm.prepare.progress import ProgressBar
 from warm.prepare.run import prepare
 from warm.settings import BadSettings, Settings, read_settings
@@ -106,13 +108,22 @@ def add_prepare(command: argparse.ArgumentParser) -> None:
     """Add `prepare`."""
     command.set_defaults(run=run_prepare)
     add_folders(command)
-    source = command.add_mutually_exclusive_group(required=True)
+    source = command.add_mutually_exclusive_group()
     source.add_argument("source", nargs="?", type=Path, metavar="PHOTO_OR_VIDEO")
     source.add_argument(
         "--demo", action="store_true", help="use the portrait in matplotlib's wheel"
     )
     command.add_argument(
         "--avatar-id", metavar="ID", help="name of the avatar; default: name of the file"
+    )
+    command.add_argument(
+        "--action",
+        dest="actions",
+        action="append",
+        default=[],
+        type=action_argument,
+        metavar="NAME=VIDEO",
+        help="add a clip that POST /action shows; without PHOTO_OR_VIDEO, to an avatar that exists",
     )
     command.add_argument(
         "--force", action="store_true", help="prepare it again even if it is up to date"
@@ -127,6 +138,17 @@ def add_prepare(command: argparse.ArgumentParser) -> None:
     )
     for flag, name, metavar, text in NUMBERS:
         command.add_argument(flag, dest=name, type=int, metavar=metavar, help=text)
+
+
+def action_argument(text: str) -> ActionSource:
+    """The value of `--action`; raises ArgumentTypeError."""
+    name, separator, path = text.partition("=")
+    if not (separator and path):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VIDEO, such as wave=wave.mp4")
+    try:
+        return ActionSource(name=name, path=Path(path))
+    except BadActionName as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def add_avatars(command: argparse.ArgumentParser) -> None:
@@ -149,8 +171,8 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 def run_prepare(arguments: argparse.Namespace) -> int:
     """Prepare one avatar and print the path of its preview."""
-    source = demo_portrait() if arguments.demo else arguments.source
-    avatar_id = arguments.avatar_id or (DEMO_ID if arguments.demo else source.stem)
+    source: Path | None = demo_portrait() if arguments.demo else arguments.source
+    avatar_id = chosen_id(arguments, source)
     names = ("teeth", "background", *(row[1] for row in NUMBERS))
     options = {name: getattr(arguments, name) for name in names}
     given = {name: value for name, value in options.items() if value is not None}
@@ -163,6 +185,7 @@ def run_prepare(arguments: argparse.Namespace) -> int:
             store=store,
             settings=replace(settings.preparation_settings, recipe=engine_recipe(settings)),
             force=arguments.force,
+            actions=arguments.actions,
             models=settings.models_dir / "face",
             engine=partial(make_engine, settings),
             progress=bar.show,
@@ -172,6 +195,16 @@ def run_prepare(arguments: argparse.Namespace) -> int:
     state = "Ready" if bar.was_shown else "Up to date"
     print(f"{state}: {avatar.folder} (look at {avatar.folder / PREVIEW})")
     return 0
+
+
+def chosen_id(arguments: argparse.Namespace, source: Path | None) -> str:
+    """The id of the avatar to prepare; raises BadPreparationSettings if nothing is to be done."""
+    if source is None and not (arguments.avatar_id and arguments.actions):
+        raise BadPreparationSettings(
+            "nothing to prepare: name a PHOTO_OR_VIDEO or --demo, or --avatar-id and --action"
+        )
+    default = DEMO_ID if source is None or arguments.demo else source.stem
+    return str(arguments.avatar_id or default)
 
 
 def run_avatars(arguments: argparse.Namespace) -> int:

@@ -70,6 +70,8 @@ class Avatar:
     extras: dict[str, NDArray[np.generic]]
     """Arrays of the engine, by name."""
     folder: Path
+    base_digest: str = ""
+    """Digest of the preparation without the actions; empty: `digest`."""
     actions: Mapping[str, Action] = field(default_factory=dict)
     """Action clips by name; their frames follow those of the loop and the gestures."""
 
@@ -134,6 +136,8 @@ class AvatarBuild:
     """The mouth as filmed; None for a photo."""
     shown: ShownMouth | None = None
     """The mouth as the photo shows it; None for a video."""
+    base_frames: int | None = None
+    """Number of frames before those of actions; None: all."""
     turns_deg: NDArray[np.float64] | None = None
     """(n, 2) yaw and pitch of the head relative to the loop's median, of frames for an action."""
     spoken: dict[str, NDArray[np.uint8]] = field(default_factory=dict)

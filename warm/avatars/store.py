@@ -105,8 +105,14 @@ class AvatarStore:
             loop=manifest.loop,
             extras=arrays,
             folder=folder,
+            base_digest=manifest.base_digest or manifest.digest,
             actions=actions_of(manifest.model_dump()["actions"]),
         )
+
+    def manifest(self, avatar_id: str) -> Manifest:
+        """Return the manifest of a complete avatar; raises the errors of `open`."""
+        with self._checked_manifest(avatar_id) as manifest:
+            return manifest
 
     def list(self) -> list[AvatarSummary]:
         """Return all avatars by id, including those that cannot be opened."""

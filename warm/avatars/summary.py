@@ -58,7 +58,17 @@ class AvatarSummary:
         """Return the notes, the verdict and the mouth as lines for a terminal."""
         verdict = self.verdict.lines() if self.verdict else []
         mouth = [self.mouth.line()] if self.mouth else []
-        return [*(f"Note: {note}" for note in self.notes), *verdict, *mouth]
+        actions = [action_line(self.actions[name], self.fps) for name in sorted(self.actions)]
+        return [*(f"Note: {note}" for note in self.notes), *verdict, *mouth, *actions]
+
+
+def action_line(action: Action, fps: int) -> str:
+    """Return an action as a line for a terminal."""
+    share = 100 * action.mouth_frames / action.frames
+    return (
+        f"Action {action.name!r}: {action.frames / fps:.1f} s; the mouth can speak in "
+        f"{share:.0f} % of it."
+    )
 
 
 def summary_of(manifest: Mapping[str, Any]) -> AvatarSummary:

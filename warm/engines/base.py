@@ -1,6 +1,6 @@
 """The interface of every lip engine: speech and frame indices in, mouth patches out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -161,6 +161,23 @@ class StreamingEngine(Protocol):
 
         `speech.samples` may lack the sound that is more than `lookahead_s` after frame `stop`;
         `speech.phonemes` are those of the whole sentence.
+        """
+        ...
+
+
+@runtime_checkable
+class ExtendableEngine(Protocol):
+    """Optional interface of an engine that can draw on the frames of actions.
+
+    On an avatar of any other engine, actions show no speaking mouth.
+    """
+
+    def extend(self, build: AvatarBuild, part: AvatarBuild) -> Mapping[str, NDArray[np.generic]]:
+        """Return the rows of the engine's arrays for further frames of a finished avatar.
+
+        `build` has the avatar and its arrays, and `part` the frames that follow those of `build`,
+        of the same person with a closed mouth. The result has every array with one row per frame,
+        by its name in `build.extras`.
         """
         ...
 

@@ -1,18 +1,16 @@
 """Preparation of an avatar: does nothing if it is up to date, otherwise replaces it atomically."""
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from warm.avatars.avatar import Avatar
-from warm.avatars.face_report import face_report_json
-from warm.avatars.mouth_report import mouth_json
 from warm.avatars.recipe import PreparationSettings, preparation_digest
 from warm.avatars.store import AvatarError, AvatarStore
-from warm.avatars.verdict import verdict_json
 from warm.engines.base import Engine
 from warm.installation import default_face_models
 from warm.media.sniff import sniff
+from warm.prepare.action.source import ActionSource, check_count, missing_actions
 from warm.prepare.errors import write_errors_explained
 from warm.prepare.progress import FaceObserver, Progress, no_observer, no_progress
 
@@ -20,12 +18,13 @@ FACE_MODELS = default_face_models()
 
 
 def prepare(  # noqa: PLR0913  source, destination, settings and collaborators
-    source: Path,
+    source: Path | None,
     *,
     avatar_id: str,
     store: AvatarStore,
     settings: PreparationSettings | None = None,
     force: bool = False,
+    actions: Sequence[ActionSource] = (),
     models: Path = FACE_MODELS,
     engine: Callable[[], Engine] | None = None,
     progress: Progress = no_progress,
@@ -35,41 +34,48 @@ def prepare(  # noqa: PLR0913  source, destination, settings and collaborators
     """Prepare the avatar `avatar_id` from a photo or video; return it unchanged if up to date.
 
     A changed source or setting replaces the avatar in one step; readers that have the old one open
-    keep it. `engine` creates the engine that `settings` name; only the viseme engine has a default.
-    `source_name` is kept as the avatar's source in place of the path.
+    keep it. `actions` are added; if nothing else has changed, or without a source, the avatar that
+    exists keeps everything else. `engine` creates the engine that `settings` name; only the viseme
+    engine has a default. `source_name` is kept as the avatar's source in place of the path.
     On any error the old avatar stays and no other file is left. Raises MediaError for an unusable
     source, PreparationError for an unsuitable face, an unsuitable length or a failed write, and
-    BadAvatarId.
+    AvatarError for a bad id, or without a source if there is no avatar.
     """
     settings = settings or PreparationSettings()
     store.folder(avatar_id)
-    sniff(source)
-    digest = preparation_digest(source, settings)
-    if not force and (ready := find_up_to_date(store, avatar_id, digest)):
+    for each in actions:
+        sniff(each.path)
+    digest, ready = None, None
+    if source is None:
+        ready = store.open(avatar_id)
+    else:
+        sniff(source)
+        digest = preparation_digest(source, settings)
+        ready = None if force else find_up_to_date(store, avatar_id, digest)
+    if ready is not None and not force:
+        actions = missing_actions(ready, actions)
+    if ready is not None and not actions:
         return ready
-    # The import is slow, and not needed for an avatar that is up to date.
-    from warm.prepare.build import PreparationJob, build_avatar  # noqa: PLC0415
+    check_count(avatar_id, [*(ready.actions if ready else ()), *(each.name for each in actions)])
+    # The imports are slow, and not needed for an avatar that is up to date.
+    from warm.prepare.rebuild import Rebuild  # noqa: PLC0415
 
+    rebuild = Rebuild(
+        avatar_id=avatar_id,
+        store=store,
+        settings=settings,
+        models=models,
+        engine=engine or partial(default_engine, settings.engine, models),
+        progress=progress,
+        observer=observer,
+        actions=tuple(actions),
+    )
     with write_errors_explained(store.root), store.building(avatar_id) as folder:
-        job = PreparationJob(source, folder, settings, models, progress, observer)
-        lip_engine = engine() if engine else default_engine(settings.engine, models)
-        prepared = build_avatar(job, lip_engine)
-        facts = {
-            "source": source_name or str(source),
-            "settings": asdict(settings),
-            "verdict": verdict_json(prepared.verdict),
-        }
-        if prepared.build.mouth is not None:
-            facts["mouth"] = mouth_json(prepared.build.mouth)
-        if prepared.face is not None:
-            facts["face"] = face_report_json(prepared.face)
-        store.write_manifest(
-            prepared.build,
-            avatar_id=avatar_id,
-            digest=digest,
-            notes=prepared.notes,
-            metadata=facts,
-        )
+        if ready is not None:
+            rebuild.extend(ready, folder)
+        else:
+            assert source is not None and digest is not None
+            rebuild.from_source(source, source_name or str(source), digest, folder)
     return store.open(avatar_id)
 
 
@@ -88,4 +94,4 @@ def find_up_to_date(store: AvatarStore, avatar_id: str, digest: str) -> Avatar |
         avatar = store.open(avatar_id)
     except AvatarError:
         return None
-    return avatar if avatar.digest == digest else None
+    return avatar if avatar.base_digest == digest else None

@@ -4,7 +4,7 @@ All lengths of the reference are in inter-ocular distances (IOD). Its origin is 
 mouth; x points to the right of the picture, y down the face.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -111,6 +111,33 @@ def build_anatomy(landmarks: NDArray[np.float32], transforms: Floats, loop: Loop
     layout = np.median(canonical, axis=0)
     middle = layout[np.concatenate([UPPER_INNER, LOWER_INNER])].mean(axis=0)
     points = (layout - middle) / CANONICAL_IOD
+    return fitted(points, canonical, transforms, loop)
+
+
+def further_frames(
+    anatomy: Anatomy, landmarks: NDArray[np.float32], transforms: Floats, lip_offset: Floats
+) -> Anatomy:
+    """Return the same mouth in other frames of the person, with an offset of its lip line (k,).
+
+    landmarks: (n, 468, 3), transforms: (n, 2, 3), as of `build_anatomy`.
+    """
+    canonical = apply(invert(transforms), landmarks[..., :2].astype(np.float64))
+    found = fitted(anatomy.points, canonical, transforms, "pingpong")
+    return with_lip_offset(found, lip_offset)
+
+
+def with_lip_offset(anatomy: Anatomy, offset: Floats) -> Anatomy:
+    """Return an anatomy with its lip line moved down by (LIP_LINE_POINTS,) IOD."""
+    down = anatomy.to_frame[:, None, :, 1]
+    return replace(
+        anatomy,
+        lip_line=anatomy.lip_line + offset[:, None] * (0.0, 1.0),
+        lip_lines=anatomy.lip_lines + offset[:, None] * down,
+    )
+
+
+def fitted(points: Floats, canonical: Floats, transforms: Floats, loop: Loop) -> Anatomy:
+    """Fit the reference layout (468, 2) to the landmarks (n, 468, 2) of frames in the crop."""
     affines = smooth_along_loop(fit_weighted_affines(points, canonical), loop)
     chosen, weights = weighted_points()
     curvatures = fit_curvatures(points[chosen], weights, canonical[:, chosen], affines)

@@ -129,14 +129,31 @@ def frame_gains(
 
     Measured at half an opening on every GAIN_STEP-th frame; `mouth` must use the avatar's tables.
     """
+    steady = steady_gaps(mouth, landmarks, ruler, loop)
+    return gains_of(steady, float(np.median(steady)))
+
+
+def steady_gaps(mouth: MouthRenderer, landmarks: Floats32, ruler: FaceRuler, loop: Loop) -> Floats:
+    """(n,) gap that half an opening seems to have on each frame, IOD."""
     frames = np.unique(np.append(np.arange(0, len(landmarks), GAIN_STEP), len(landmarks) - 1))
+    gaps = np.interp(np.arange(len(landmarks)), frames, half_gaps(mouth, landmarks, frames, ruler))
+    return smooth_along_loop(gaps, loop, GAIN_SMOOTH_FRAMES)
+
+
+def half_gaps(
+    mouth: MouthRenderer, landmarks: Floats32, frames: NDArray[np.int_], ruler: FaceRuler
+) -> Floats:
+    """(k,) gap that half an opening seems to have on each of (k,) frames, IOD."""
     half = shape_of(OpeningKind.WIDE, 0.5)
     drawn = np.array([drawn_gap(mouth, landmarks, int(f), half) for f in frames])
     read = np.array([read_gap(mouth, landmarks, int(f), half, ruler) for f in frames])
-    gaps = np.interp(np.arange(len(landmarks)), frames, plausible_gaps(drawn, read))
-    steady = smooth_along_loop(gaps, loop, GAIN_SMOOTH_FRAMES)
+    return plausible_gaps(drawn, read)
+
+
+def gains_of(steady: Floats, usual: float) -> NDArray[np.float32]:
+    """(n,) factors of an opening that make its gap the usual one on each frame."""
     least, most = GAIN_RANGE
-    return np.clip(np.median(steady) / np.maximum(steady, 1e-6), least, most).astype(np.float32)
+    return np.clip(usual / np.maximum(steady, 1e-6), least, most).astype(np.float32)
 
 
 def shape_of(kind: OpeningKind, opening: float) -> Floats32:

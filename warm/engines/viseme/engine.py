@@ -14,6 +14,7 @@ from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.mouth_report import MouthChoice
 from warm.engines.base import Patch, PatchRequest, ReadyPatches
 from warm.engines.viseme.audio_curves import mouth_track_from_audio
+from warm.engines.viseme.extension import extended_rows
 from warm.engines.viseme.live_track import SOUND_LOOKAHEAD_S, LiveTrack
 from warm.engines.viseme.mouth import Mouth
 from warm.engines.viseme.phoneme_curves import (
@@ -77,6 +78,10 @@ class VisemeEngine:
         prepared = prepare_mouth(build, AttentionMesh(self._models), self._choice)
         prepared.store(build)
         draw_examples(prepared.mouth(build.frames), build)
+
+    def extend(self, build: AvatarBuild, part: AvatarBuild) -> dict[str, NDArray[np.generic]]:
+        """Return the rows of the mouth's arrays for the frames of an action."""
+        return extended_rows(build, part, AttentionMesh(self._models))
 
     def load_avatar(self, avatar: Avatar) -> None:
         """Load an avatar's mouth; raises AvatarOutdated if it was prepared for another version.

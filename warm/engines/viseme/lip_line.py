@@ -1,13 +1,11 @@
 """Detection of the dark line between closed lips: landmarks alone are off by up to 0.03 IOD."""
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from warm.engines.viseme.anatomy import Anatomy, Floats
+from warm.engines.viseme.anatomy import Anatomy, Floats, with_lip_offset
 
 REACH_IOD, STEP_IOD = 0.06, 0.004
 """Largest distance of the line from the landmarks, and the step of the search."""
@@ -24,13 +22,7 @@ DISTANCE_COST, BEND_COST = 60.0, 150.0
 
 def snap_to_dark_line(anatomy: Anatomy, frames: NDArray[np.uint8]) -> Anatomy:
     """Return the anatomy with its lip line moved onto the dark line of the frames."""
-    offset = lip_line_offset(anatomy, frames)[:, None]
-    down = anatomy.to_frame[:, None, :, 1]
-    return replace(
-        anatomy,
-        lip_line=anatomy.lip_line + offset * (0.0, 1.0),
-        lip_lines=anatomy.lip_lines + offset * down,
-    )
+    return with_lip_offset(anatomy, lip_line_offset(anatomy, frames))
 
 
 def lip_line_offset(anatomy: Anatomy, frames: NDArray[np.uint8]) -> Floats:

@@ -141,3 +141,20 @@ def yaw_and_pitch_deg(turn: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return yaw and pitch in degrees of a (3, 4) similarity of space."""
     nose = turn[:, 2] / np.linalg.norm(turn[:, 2])
     return np.degrees([np.arcsin(nose[0]), np.arcsin(nose[1])])
+
+
+def turns_against(
+    landmarks: NDArray[np.float32],
+    transforms: NDArray[np.float64],
+    own_landmarks: NDArray[np.float32],
+    own_transforms: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return (n, 2) yaw and pitch of other frames, relative to the median of a clip.
+
+    landmarks (m, 468, 3) and transforms (m, 2, 3) are the clip's, the own ones those of the frames.
+    """
+    clip = without_jitter(to_crop_pixels(landmarks, transforms))
+    own = without_jitter(to_crop_pixels(own_landmarks, own_transforms))
+    median = np.median(clip[:, list(SKULL)], axis=0)
+    skull = gaussian_filter1d(own[:, list(SKULL)], POSE_SIGMA_FRAMES, axis=0, mode="nearest")
+    return np.stack([yaw_and_pitch_deg(fit_similarity(median, shape)) for shape in skull])

@@ -103,14 +103,8 @@ class Footage:
 
     def light(self, atlas: Atlas) -> Floats32:
         """(n, 3) light on the skin around the lips of each frame, relative to the median frame."""
-        radius = lip_radius(self.anatomy, atlas.nodes())
-        rim = (radius > RIM_FROM) & (radius < RIM_TO)
-        means = []
-        for picture, to_frame in zip(self._closed, self.anatomy.to_frame, strict=True):
-            points = apply(to_frame, atlas.nodes()[rim][::5].astype(np.float64))
-            means.append(sample(picture, points[None])[0].mean(axis=0))
-        level = smooth_along_loop(np.array(means), "pingpong", LIGHT_SMOOTH_FRAMES)
-        return np.clip(level / np.median(level, axis=0), *LIGHT_RANGE).astype(np.float32)
+        level = light_levels(self.anatomy, self._closed, atlas)
+        return relative_light(level, np.median(level, axis=0))
 
     def _moves(self, i: int, points: Floats) -> Floats:
         """(2, k, 2) moves of points (k, 2) of both layers by the warp that closed frame `i`."""
@@ -124,6 +118,22 @@ class Footage:
         )[0]
         inverse = np.linalg.inv(to_frame[:, :2]).T
         return np.stack([field[:, :2] @ inverse, field[:, 2:] @ inverse])
+
+
+def light_levels(anatomy: Anatomy, closed: Pixels, atlas: Atlas) -> Floats:
+    """(n, 3) light on the skin around the closed lips of each frame, grey levels."""
+    radius = lip_radius(anatomy, atlas.nodes())
+    rim = (radius > RIM_FROM) & (radius < RIM_TO)
+    means = []
+    for picture, to_frame in zip(closed, anatomy.to_frame, strict=True):
+        points = apply(to_frame, atlas.nodes()[rim][::5].astype(np.float64))
+        means.append(sample(picture, points[None])[0].mean(axis=0))
+    return smooth_along_loop(np.array(means), "pingpong", LIGHT_SMOOTH_FRAMES)
+
+
+def relative_light(level: Floats, usual: Floats) -> Floats32:
+    """(n, 3) light relative to the usual (3,), within limits."""
+    return np.clip(level / usual, *LIGHT_RANGE).astype(np.float32)
 
 
 def in_frame(to_frame: Floats, points: Floats32) -> Floats:

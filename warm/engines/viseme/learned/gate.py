@@ -23,6 +23,9 @@ FEW, ENOUGH = 3, 10
 """Open frames within POSE_REACH_DEG of a pose: the mouth is painted up to the first number, and
 learned from the second on."""
 TRUST_SMOOTH_FRAMES = 6.0
+NEAR_DEG, FAR_DEG = 3.0, 9.0
+"""A pose of an action is trusted as the nearest one of the footage up to the first distance, and
+not at all beyond the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +96,12 @@ def pose_trust(turns_deg: Floats, open_frames: NDArray[np.intp], loop: Loop) -> 
     trust = smoothstep((near - FEW) / (ENOUGH - FEW))
     trust = smooth_along_loop(trust, loop, TRUST_SMOOTH_FRAMES)
     return np.where(trust > 1 - 1e-3, 1.0, trust).astype(np.float32)
+
+
+def trust_near(turns_deg: Floats, known_deg: Floats32, known_trust: Floats32) -> Floats32:
+    """(n,) trust in other poses (n, 2), given that in the poses of the footage."""
+    distance = np.linalg.norm(turns_deg[:, None] - known_deg[None], axis=-1)
+    share = smoothstep((FAR_DEG - distance.min(axis=1)) / (FAR_DEG - NEAR_DEG))
+    trust = known_trust[distance.argmin(axis=1)] * share
+    steady = smooth_along_loop(trust, "pingpong", TRUST_SMOOTH_FRAMES)
+    return np.where(steady > 1 - 1e-3, 1.0, steady).astype(np.float32)
