@@ -75,6 +75,7 @@ from api.turn_video import turn_video
 from api.uploads import uploads
 from api.voice_samples import VoiceSamples
 from api.voices import voices
+from api.whep import whep
 from session.webvtt import Transcript
 from tts.voice import Voices, VoiceUnavailable
 from warm.avatars.recipe import PreparationError
@@ -121,7 +122,7 @@ BLUEPRINTS = (
     *(speaking, acting, interrupting, sessions, archives),
     *(chat, turn_video, personas, completions),
     *(transcription, openai_transcription),
-    *(film, playlist, events, transcript, export, pushes),
+    *(film, playlist, events, transcript, export, pushes, whep),
     *(voices, avatars, generate, lipsync, uploads, jobs, films),
     *(health, stats, metrics, page, login, documents),
     *DID_BLUEPRINTS,

@@ -22,7 +22,7 @@ SENT_HEADERS = (
 """Request headers that scripts of an admitted page may set."""
 EXPOSED_HEADERS = (
     *("Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "ETag"),
-    *("Location", "RateLimit-Limit", "RateLimit-Policy", "RateLimit-Remaining"),
+    *("Link", "Location", "RateLimit-Limit", "RateLimit-Policy", "RateLimit-Remaining"),
     *("RateLimit-Reset", "Retry-After", "Warmtalk-Film", "Warmtalk-Offset", "X-Request-Id"),
 )
 """Response headers that such scripts may read."""

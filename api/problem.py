@@ -94,7 +94,7 @@ from warm.jobs.errors import (
     ResultNotReady,
     UnknownJob,
 )
-from warm.live.errors import LiveUnavailable
+from warm.live.errors import LiveRefused, LiveUnavailable
 from warm.live.push.errors import BadPush, TooManyPushes, UnknownPush
 from warm.matting.errors import NoPerson
 from warm.media.recording_errors import RecordingNotStored, RecordingStalled
@@ -417,6 +417,16 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     ReplyCancelled: (409, "InterruptedError"),
 }
 """Status and kind of each cause; the message of the exception is the detail."""
+LIVE_REFUSALS = {
+    "no-session": (404, "NotFoundError"),
+    "live_off": (409, "NotLiveError"),
+    "bad_offer": (400, "BadRequestError"),
+    "unusable_offer": (422, "ValidationError"),
+    "ice_restart": (422, "ValidationError"),
+    "unknown_viewer": (404, "NotFoundError"),
+    "viewers_full": (503, "QueueFullError"),
+}
+"""Status and kind of each kind of `LiveRefused`."""
 LIMITED = (QueueFull, TooManySessions, JobQueueFull)
 """Errors that name the limit that the request has reached."""
 
@@ -503,6 +513,13 @@ def _(error: RequestRefused) -> Problem:
 def _(error: BadBody) -> Problem:
     kind = BODY_KINDS[error.status]
     return Problem(status=error.status, kind=kind, detail=str(error), details=error.fields)
+
+
+@problem_of.register
+def _(error: LiveRefused) -> Problem:
+    status, kind = LIVE_REFUSALS.get(error.kind, (422, "ValidationError"))
+    headers = headers_of(status, error)
+    return Problem(status=status, kind=kind, detail=error.detail, headers=headers)
 
 
 @problem_of.register

@@ -37,6 +37,7 @@ GROUPS = {
     "max_sessions": "Sessions and films",
     "max_queue_size": "Jobs",
     "max_watchers": "Viewers, health and shutdown",
+    "max_live_viewers": "Live watching",
     "results_dir": "Paths and network",
 }
 """The heading of each group of settings, by the name of its first one."""

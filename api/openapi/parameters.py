@@ -62,6 +62,7 @@ IN_PATH: dict[str, tuple[str, Json]] = {
             "examples": ["job_0123456789abcdef0123456789abcdef.mp4"],
         },
     ),
+    "viewer_id": ("Id of a viewer, which `Location` has.", SEGMENT),
     "page.name": ("Path of a file of the page.", {"type": "string", "examples": ["main.js"]}),
 }
 """Description and schema of a variable of the path, by its name; those of one blueprint have the

@@ -5,6 +5,7 @@ TAGS = {
     "chat": "Conversations with a language model, whose answers are spoken.",
     "sessions": "Conversations: each has one film, one face and one voice.",
     "films": "Watch the film of a session while it grows.",
+    "live": "Watch the live stream of a session: a face that is alive between the answers.",
     "archives": "Films that were kept when their sessions were reset.",
     "avatars": "Prepared faces.",
     "voices": "Voices and their samples.",

@@ -14,6 +14,7 @@ from warm.avatars.recipe import PreparationSettings, Teeth, check_background
 from warm.avatars.store import ID_PATTERN
 from warm.settings.chat_address import check_chat_url
 from warm.settings.coqui_models import check_models, read_json
+from warm.settings.ice_addresses import check_ice_servers
 from warm.settings.network import (
     check_frame_ancestors,
     check_hosts,
@@ -371,6 +372,27 @@ class Settings(StabilizedAvatarSettings):
     stop_s: Annotated[float, Field(gt=0, le=600)] = 10.0
     """Maximum time that a shutdown waits for the current fragment, seconds."""
 
+    # Live watching over WebRTC.
+    max_live_viewers: Annotated[int, Field(ge=0, le=1000)] = 32
+    """Maximum number of viewers over WebRTC, of all sessions together; one more gets 503, and
+    watches the film. One client of another machine may have half of them. 0: WebRTC is off."""
+    live_max_kbps: Annotated[int, Field(ge=100, le=20_000)] = 1500
+    """Maximum bit rate of live pictures, kbit/s: for pictures that move a lot; a face at rest needs
+    a fraction of it."""
+    live_min_kbps: Annotated[int, Field(ge=100, le=20_000)] = 300
+    """Bit rate to which live pictures are reduced for viewers on slow networks, kbit/s."""
+    ice_servers: str | None = None
+    """STUN and TURN servers, in a list of addresses such as `stun:stun.example:3478` and
+    `turn:turn.example:3478?transport=udp`; viewers behind firewalls need one of TURN. None: only
+    direct paths. docs/deployment.md."""
+    turn_secret: SecretStr | None = None
+    """Secret that the TURN servers share with this one (coturn: `static-auth-secret`), from which
+    each viewer gets credentials of its own. Set it in the environment, where other users of the
+    machine cannot read it."""
+    turn_ttl_s: Annotated[int, Field(ge=60, le=10_000_000)] = 86_400
+    """Time for which these credentials are valid, seconds: the longest time that a viewer watches
+    through a TURN server."""
+
     # Paths and network.
     results_dir: Path = Path("results")
     """Folder of the avatars and sessions."""
@@ -439,7 +461,7 @@ class Settings(StabilizedAvatarSettings):
 
     @field_validator(
         *("host", "allowed_hosts", "allowed_origins", "frame_ancestors", "trusted_proxies"),
-        *("tts_voices", "tts_languages", "fetch_allowed_networks", "push_urls"),
+        *("tts_voices", "tts_languages", "fetch_allowed_networks", "push_urls", "ice_servers"),
         mode="before",
     )
     @classmethod
@@ -474,6 +496,12 @@ class Settings(StabilizedAvatarSettings):
     @classmethod
     def _check_fetch_networks(cls, value: str | None) -> str | None:
         check_networks(value)
+        return value
+
+    @field_validator("ice_servers")
+    @classmethod
+    def _check_ice_servers(cls, value: str | None) -> str | None:
+        check_ice_servers(value)
         return value
 
     @field_validator("trusted_proxies")

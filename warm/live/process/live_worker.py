@@ -21,6 +21,7 @@ from warm.settings import Settings
 EXTENSIONS: tuple[str, ...] = (
     "warm.live.push.handlers",
     "warm.live.socket.socket_server",
+    "warm.live.webrtc.handlers",
 )
 """Modules with a function `register(server: LiveServer) -> None`, which adds their handlers."""
 
