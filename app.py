@@ -47,9 +47,11 @@ from api.interrupt import interrupting
 from api.job_errors import job_error
 from api.jobs import jobs
 from api.lipsync import lipsync
+from api.live_socket import live_socket
 from api.login import login
 from api.login_cookies import LoginCookies
 from api.metrics import attach_state, metrics
+from api.open_sockets import OpenSockets
 from api.openai_transcribe import openai_transcription
 from api.page import page
 from api.personas import personas
@@ -98,6 +100,7 @@ from warm.keys.key_ring import KeyRing
 from warm.keys.key_source import open_keys
 from warm.live.hub import LiveHub
 from warm.live.push.pushes import Pushes
+from warm.live_speech.live_speech import LiveSpeech, SpeechParts
 from warm.media.sniff import MediaError
 from warm.prepare.run import prepare
 from warm.preparer.face_expiry import FaceExpiry
@@ -122,7 +125,7 @@ BLUEPRINTS = (
     *(speaking, acting, interrupting, sessions, archives),
     *(chat, turn_video, personas, completions),
     *(transcription, openai_transcription),
-    *(film, playlist, events, transcript, export, pushes, whep),
+    *(film, playlist, events, transcript, export, pushes, whep, live_socket),
     *(voices, avatars, generate, lipsync, uploads, jobs, films),
     *(health, stats, metrics, page, login, documents),
     *DID_BLUEPRINTS,
@@ -244,6 +247,7 @@ def assemble(
     expiry = expiry_of(settings, store, usage, runtime)
     preparer = Preparer(settings, store, engine=engine, expiry=expiry)
     jobs.register(PrepareHandler(preparer, store_of_uploads))
+    audience = Audience()
     attach_context(
         app,
         AppContext(
@@ -253,6 +257,7 @@ def assemble(
             runtime=runtime,
             live=hub,
             pushes=Pushes(hub, push_urls=settings.push_urls, max_pushes=settings.max_pushes),
+            open_sockets=OpenSockets(hub, audience, settings.on_disconnect),
             avatars=store,
             jobs=jobs,
             films=make_films(runtime, preparer, store, store_of_uploads, jobs),
@@ -263,7 +268,7 @@ def assemble(
             usage=usage,
             viewers=Slots(settings.max_watchers),
             downloads=Slots(settings.max_downloads),
-            audience=Audience(),
+            audience=audience,
             playlists=FilmCache(
                 partial(make_playlist, settings.batch_size), runtime.sessions.registry
             ),
@@ -280,6 +285,7 @@ def assemble(
         ),
     )
     register_messages(context(app).webhooks)
+    speak_for_live_clients(context(app))
     log_requests(app)
     measure(app)
     serve_behind_proxies(app, settings)
@@ -289,6 +295,19 @@ def assemble(
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app
+
+
+def speak_for_live_clients(app_context: AppContext) -> None:
+    """Have the sound of live clients spoken in their sessions."""
+    LiveSpeech(
+        SpeechParts(
+            live=app_context.live,
+            runtime=app_context.runtime,
+            origin_of=app_context.open_sockets.origin,
+            interrupt=app_context.conversations.interrupt,
+            describe=job_error,
+        )
+    )
 
 
 def idle_hub(settings: Settings, runtime: Runtime) -> LiveHub:

@@ -23,8 +23,8 @@ class Audience:
         """Time of the last request, by session; those older than `RECENT_S` are removed."""
 
     @contextmanager
-    def watching(self, session_id: str) -> Iterator[None]:
-        """Count a response of a viewer for the duration of the block."""
+    def watching(self, session_id: str, *, lingers: bool = True) -> Iterator[None]:
+        """Count a viewer for the duration of the block, and as a recent one after it."""
         with self._lock:
             self._open[session_id] += 1
         try:
@@ -33,7 +33,8 @@ class Audience:
             with self._lock:
                 self._open[session_id] -= 1
                 self._open += Counter()  # removes zeros
-            self.note(session_id)
+            if lingers:
+                self.note(session_id)
 
     def note(self, session_id: str) -> None:
         """Note a short request of a viewer."""

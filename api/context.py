@@ -10,6 +10,7 @@ from api.audience import Audience
 from api.client_address import request_client
 from api.film_cache import FilmCache
 from api.instruments import Instruments
+from api.open_sockets import OpenSockets
 from api.slots import Slots
 from api.voice_samples import VoiceSamples
 from session.factory import Film
@@ -51,6 +52,7 @@ class AppContext:
     live: LiveHub
     """The live process, which is started by its first client."""
     pushes: Pushes
+    open_sockets: OpenSockets
     avatars: AvatarStore
     jobs: Jobs
     films: FilmHandler

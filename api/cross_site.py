@@ -15,6 +15,8 @@ CHANGED_BY_GET = frozenset({"/reset"})
 """Routes whose GET changes state."""
 COSTLY_GET = frozenset({"/voices/sample"})
 """Routes whose GET changes nothing but is costly: it may load a voice or use a paid server."""
+SOCKETS = frozenset({"/sessions/<session_id>/live"})
+"""WebSockets, which pages of any site may open, and through which clients change state."""
 OWN_SITE = "same-origin"
 """`Sec-Fetch-Site` of this server's page. `same-site` is another port or subdomain, which may
 belong to another server."""
@@ -45,6 +47,8 @@ def refuse_cross_site(app: Flask, allowed: AllowedOrigins) -> None:
             require_own_site(request)
         elif request.url_rule is not None and request.url_rule.rule in COSTLY_GET:
             refuse_reported_site(request)
+        elif request.url_rule is not None and request.url_rule.rule in SOCKETS:
+            require_own_page(request)
 
     app.before_request(check)
 
@@ -66,6 +70,18 @@ def refuse_reported_site(request: Request) -> None:
     """
     if {"Sec-Fetch-Site", "Origin"} & set(request.headers.keys()):
         require_own_site(request)
+
+
+def require_own_page(request: Request) -> None:
+    """Raise CrossSiteRequest for a WebSocket of another site's page.
+
+    Browsers send `Origin` with every WebSocket, but `Sec-Fetch-Site` not all of them.
+    """
+    origin = request.headers.get("Origin")
+    if origin is not None and request.headers.get("Sec-Fetch-Site") != OWN_SITE:
+        require_own_origin(request, origin)
+    else:
+        refuse_reported_site(request)
 
 
 def require_own_site(request: Request) -> None:

@@ -22,6 +22,7 @@ from api.hosts import BadHost, UnknownHost
 from api.instruments import count_error
 from api.proxies import BadForwarding
 from api.voice_samples import SamplesBusy
+from api.websocket import BadHandshake, UpgradeRequired
 from chat.errors import (
     ChatDisabled,
     ChatError,
@@ -394,6 +395,8 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     FilmReplaced: (410, "GoneError"),
     FailedPrecondition: (412, "PreconditionFailedError"),
     BadQuery: (400, "BadRequestError"),
+    BadHandshake: (400, "BadRequestError"),
+    UpgradeRequired: (426, "UpgradeRequiredError"),
     UnsupportedOption: (400, "BadRequestError"),
     FilmIncomplete: (409, "SessionError"),
     UnknownTurn: (404, "NotFoundError"),
@@ -589,8 +592,8 @@ def problem_of_bug(error: BaseException) -> Problem:
 
 
 def headers_of(status: int, error: Exception) -> dict[str, str]:
-    """Return the headers of the answer: those of an error about keys, Retry-After of a 503."""
-    if isinstance(error, KeyRequired | TooManyRequests):
+    """Return the headers of the answer: those of the error itself, Retry-After of a 503."""
+    if isinstance(error, KeyRequired | TooManyRequests | UpgradeRequired):
         return error.headers
     if status != 503:
         return {}

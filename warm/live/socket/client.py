@@ -164,12 +164,12 @@ class LiveClient:
     def on_event(self, event: LiveEvent) -> None:
         """Tell an event of the feed."""
         self._line.note(event)
-        if event.kind == "caption":
+        if event.kind == "caption" and event.data.get("text"):
             key = event.data.get("utterance")
             own = self._line.utterance(key)
             named = {"utterance": key, "number": self._line.number_of(key), "own": False}
             members = named if own is None else own.facts(self)
-            self.tell("caption", {"text": event.data.get("text", ""), **members})
+            self.tell("caption", {"text": event.data["text"], **members})
 
     def on_end(self, reason: str) -> None:
         """Close the connection: the feed has ended."""
@@ -187,18 +187,20 @@ class LiveClient:
             self.connection.fail(CloseCode.INVALID_DATA, "a text message is not UTF-8")
             return
         except BadMessage as error:
-            self._refuse(Refusal("ValidationError", str(error)))
+            if error.is_begin:
+                self._close_utterance(is_refused=True)
+            self._refuse(Refusal("ValidationError", str(error)), error.utterance)
             return
         try:
             self._obey(message)
             self._faults = 0
         except Refusal as refusal:
-            self._refuse(refusal)
+            self._refuse(refusal, message.utterance if isinstance(message, Begin) else None)
 
     def on_binary(self, data: bytes) -> None:
         """Take sound."""
         found = self._open
-        if found is None or found.sound.is_complete:
+        if found is None:
             if not self._is_refused:
                 self._is_refused = True
                 detail = "sound outside an utterance; send `begin` first: docs/live-socket.md"
@@ -246,12 +248,7 @@ class LiveClient:
                 self._clear()
 
     def _begin(self, message: Begin) -> None:
-        if self._open is not None and not self._open.sound.is_complete:
-            raise Refusal(
-                "ValidationError",
-                f"utterance {self._open.name!r} has not ended; send `end` before the next `begin`",
-            )
-        self._open, self._is_refused = None, True
+        self._close_utterance(is_refused=True)
         self._open = self._line.begin(
             self,
             name=message.utterance,
@@ -260,17 +257,20 @@ class LiveClient:
         )
         self._is_refused = False
 
-    def _end(self) -> None:
-        if self._open is None or self._open.sound.is_complete:
-            if self._is_refused:
-                self._is_refused = False
-                return
-            raise Refusal("ValidationError", "`end` outside an utterance; send `begin` first")
-        found, self._open = self._open, None
+    def _close_utterance(self, *, is_refused: bool) -> None:
+        """End the open utterance, if there is one; `is_refused`: ignore the sound that follows."""
+        found, self._open, self._is_refused = self._open, None, is_refused
+        if found is None or found.sound.is_complete:
+            return
         if found.sound.has_partial_sample:
             detail = "the sound ended within a sample, whose first byte was left out"
             self._line.tell_error(self, {"kind": "ValidationError", "detail": detail}, found)
         found.end()
+
+    def _end(self) -> None:
+        if self._open is None and not self._is_refused:
+            raise Refusal("ValidationError", "`end` outside an utterance; send `begin` first")
+        self._close_utterance(is_refused=False)
 
     def _clear(self) -> None:
         self._open, self._is_refused = None, False
@@ -283,12 +283,13 @@ class LiveClient:
     def _end_early(self, found: Utterance, kind: str, detail: str) -> None:
         """End an utterance for the client; its further sound is ignored."""
         self._line.tell_error(self, {"kind": kind, "detail": detail}, found)
-        self._open, self._is_refused = None, True
-        found.end()
+        self._close_utterance(is_refused=True)
 
-    def _refuse(self, refusal: Refusal) -> None:
+    def _refuse(self, refusal: Refusal, utterance: str | None = None) -> None:
+        """Tell a client that a message has no effect; `utterance`: its name in a `begin`."""
         self._faults += 1
-        self._line.tell_error(self, {"kind": refusal.kind, "detail": refusal.detail}, None)
+        problem = {"kind": refusal.kind, "detail": refusal.detail}
+        self.tell("error", {"problem": problem, "utterance": utterance, "number": None})
         if self._faults > MAX_FAULTS:
             self.connection.fail(
                 CloseCode.POLICY_VIOLATION, f"{self._faults} invalid messages in a row"
@@ -375,7 +376,7 @@ class LiveClient:
     def _end_stalled(self, now_s: float) -> None:
         """End an open utterance whose sound has stopped arriving."""
         found, stall_s = self._open, self._parts.limits.stall_s
-        if found is None or found.sound.is_complete or not self.connection.is_reading:
+        if found is None or not self.connection.is_reading:
             return
         if now_s - found.fed_s > stall_s:
             self._end_early(

@@ -173,13 +173,9 @@ class Line:
         if found is not None:
             found.skipped = skipped
 
-    def tell_error(
-        self, listener: Listener, problem: Mapping[str, Any], found: Utterance | None
-    ) -> None:
-        """Tell a client about a problem."""
-        named: dict[str, Any] = {"utterance": None, "number": None}
-        if found is not None:
-            named = {"utterance": found.name, "number": found.number}
+    def tell_error(self, listener: Listener, problem: Mapping[str, Any], found: Utterance) -> None:
+        """Tell a client about a problem of its utterance."""
+        named = {"utterance": found.name, "number": found.number}
         listener.tell("error", {"problem": dict(problem), **named})
 
     def tell_all(self, kind: str, members: Mapping[str, Any]) -> None:

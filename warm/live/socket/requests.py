@@ -1,10 +1,12 @@
 """Text messages that clients of live sockets send."""
 
+import json
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 MAX_SHOWN_CHARS = 60
+MAX_NAME_CHARS = 128
 Rate = Literal[16_000, 24_000, 48_000]
 
 
@@ -18,7 +20,7 @@ class Begin(Message):
     """An utterance begins."""
 
     type: Literal["begin"]
-    utterance: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    utterance: Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)] | None = None
     """Its name; without it, the server chooses one."""
     rate: Rate | None = None
     """Samples per second; None: the rate of the socket."""
@@ -46,13 +48,34 @@ ANY: TypeAdapter[Begin | End | Clear] = TypeAdapter(
 class BadMessage(ValueError):
     """A text message is not one of those above."""
 
+    def __init__(self, detail: str, *, is_begin: bool, utterance: str | None) -> None:
+        super().__init__(detail)
+        self.is_begin = is_begin
+        """True if it is a `begin` with a fault."""
+        self.utterance = utterance
+        """The name in that."""
+
 
 def read_message(text: bytes) -> Begin | End | Clear:
     """Return the message that a client has sent; raises BadMessage."""
     try:
         return ANY.validate_json(text)
     except ValidationError as error:
-        raise BadMessage(fault(error)) from None
+        is_begin, utterance = begun_by(text)
+        raise BadMessage(fault(error), is_begin=is_begin, utterance=utterance) from None
+
+
+def begun_by(text: bytes) -> tuple[bool, str | None]:
+    """Return True for a message that is to begin an utterance, whatever its faults; and its name,
+    if it has one that can be repeated."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return False, None
+    if not isinstance(content, dict) or content.get("type") != "begin":
+        return False, None
+    name = content.get("utterance")
+    return True, name if isinstance(name, str) and 0 < len(name) <= MAX_NAME_CHARS else None
 
 
 def fault(error: ValidationError) -> str:

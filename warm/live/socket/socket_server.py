@@ -40,12 +40,17 @@ class LiveSockets:
         self._keys = count(1)
         self._dropped = [0, 0]
         """Pictures and packets of sound that were not sent to clients that are gone."""
+        server.handler("socket.prepare")(self.prepare)
         server.handler("socket.open")(self.open)
         server.handler("speech.pull")(self.pull)
         server.handler("speech.skipped")(self.skip)
         server.handler("speech.done")(self.done)
         server.on_close(self.close)
         server.add_stats("sockets", self.stats)
+
+    async def prepare(self, _params: dict[str, Any], _descriptors: list[int]) -> dict[str, Any]:
+        """Do nothing: the process runs, and the feed of the session exists."""
+        return {}
 
     async def open(self, params: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
         """Continue an accepted connection, whose handshake is complete."""
@@ -149,6 +154,8 @@ class LiveSockets:
         self._dropped[1] += sounds
         self._forget_unused(line)
         facts = {"socket": self._clients.pop(client), "code": code, "reason": reason}
+        feed = self._server.find_feed(line.session_id)
+        facts["watched"] = feed is not None and feed.state()["subscribers"] > 0
         self._emit_surely(
             "socket.closed", {**facts, "dropped_pictures": pictures, "dropped_sounds": sounds}
         )
