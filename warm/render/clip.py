@@ -21,6 +21,7 @@ from warm.render.given_sentence import FEWEST_FRAMES
 from warm.render.jobs import FragmentCommitted, Interrupted, SpeakJob
 from warm.render.live_sink import LiveFilm
 from warm.render.live_tap import (
+    FIRST_FRAMES,
     LIVE_LEAD_S,
     UNWRITTEN_BYTES,
     UNWRITTEN_S,
@@ -410,7 +411,9 @@ class Clip:
     def _poll_live(self) -> None:
         """Follow the viewers that come and go."""
         self._pacing.lead_s = self.lead_s
-        self.timeline.fewest_frames = min(FEWEST_FRAMES, self._live_capacity() or FEWEST_FRAMES)
+        least = 1 if self.timeline.cursor else FIRST_FRAMES
+        wanted = max(least, self._live_capacity() or FEWEST_FRAMES)
+        self.timeline.fewest_frames = min(FEWEST_FRAMES, wanted)
         self._follow_live()
         if not (self.timeline.is_growing and self._live.is_begun):
             self._submit(self._joiner.take())

@@ -14,6 +14,9 @@ FREE_S = 0.2
 """From this lead of the rendered frames over playback on, passes are as long as without viewers."""
 SHORT_S, SHORT_FRAMES = 0.08, 3
 """From this lead on, a pass has up to this many frames; with less lead, it has one."""
+FIRST_FRAMES = 2
+"""A recording that is still arriving begins with this many frames, so that the picture and the
+sound of a frame that comes a little late do not have to wait."""
 MOST_JOINED = 10
 """A viewer that joins gets rendered frames that are not on disk, unless there are more than this:
 then it reads them from the film, where they will be before it needs them."""
