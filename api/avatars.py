@@ -41,7 +41,7 @@ def list_all() -> dict[str, Any]:
     form=PrepareForm,
     answers={200: PreparationAnswer},
     headers=("Idempotency-Key",),
-    problems=(409, 503, 507),
+    problems=(404, 409, 503, 507),
     tag="avatars",
     scope="prepare",
 )
@@ -49,7 +49,8 @@ def prepare() -> dict[str, Any]:
     """Prepare an avatar from a photo or video, as a job.
 
     An avatar that is up to date is not prepared again unless `force_recreate` is set. One that
-    exists is replaced when the preparation has succeeded.
+    exists is replaced when the preparation has succeeded. Fields named `action_NAME` add actions;
+    without `video_file`, to an avatar that exists.
     """
     form = read_form(PrepareForm)
     return preparation_json(submit_preparation(form))

@@ -85,6 +85,35 @@ class FilePart:
         return {"type": "string", "format": "binary"}
 
 
+@dataclass(frozen=True, slots=True)
+class FileGroup:
+    """Marks a field of a form as several files, by name, that are sent as `PREFIX` + name:
+    `Annotated[dict[str, Upload], FileGroup("action_", "^[a-z]+$", "video")] = {}`."""
+
+    prefix: str
+    pattern: str
+    """Regular expression of the names."""
+    kinds: frozenset[UploadKind]
+    most: int
+    """Most files of one request."""
+
+    def __init__(self, prefix: str, pattern: str, *kinds: UploadKind, most: int = 4) -> None:
+        given = {"prefix": prefix, "pattern": pattern, "kinds": frozenset(kinds), "most": most}
+        for name, value in given.items():
+            object.__setattr__(self, name, value)
+
+    def __get_pydantic_core_schema__(self, _source: Any, _: GetCoreSchemaHandler) -> CoreSchema:
+        """Accept only uploads that the server has made."""
+        upload = core_schema.is_instance_schema(Upload)
+        return core_schema.dict_schema(core_schema.str_schema(), upload)
+
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Describe the field; `api/openapi/forms.py` describes its parts."""
+        return {"type": "object"}
+
+
 class Form(BaseModel):
     """The fields of a request that may have files; text is converted to numbers and booleans."""
 
@@ -107,6 +136,8 @@ class Received:
 
     values: dict[str, object] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, dict[str, Upload]] = field(default_factory=dict)
+    """Files of groups, by field and name."""
     stored: list[Upload] = field(default_factory=list)
     """Files that were stored for this request, to be removed if it is refused."""
 
@@ -192,6 +223,16 @@ def file_parts(model: type[BaseModel]) -> dict[str, FilePart]:
     return {name: mark for name, mark in marks.items() if mark is not None}
 
 
+def file_groups(model: type[BaseModel]) -> dict[str, FileGroup]:
+    """Return the fields of a form that are groups of files."""
+    return {
+        name: mark
+        for name, info in model.model_fields.items()
+        for mark in info.metadata
+        if isinstance(mark, FileGroup)
+    }
+
+
 def key_of(name: str, info: FieldInfo) -> str:
     """Return the name by which clients send a field."""
     return info.alias or name
@@ -203,6 +244,11 @@ def validated(model: type[Model], received: Received) -> Model:
     for name, info in model.model_fields.items():
         if values.get(key_of(name, info)) == "" and not takes_empty_text(info):
             del values[key_of(name, info)]
+    for name in file_groups(model):
+        if name in values:
+            received.faults[name] = f"{name}: send each file with its own field"
+            del values[name]
+        values |= {name: received.groups[name]} if received.groups.get(name) else {}
     faults = dict(received.faults)
     found: Model | None = None
     try:
@@ -246,8 +292,8 @@ def file_faults(received: Received, name: str) -> Iterator[None]:
 def max_form_bytes(model: type[BaseModel]) -> int:
     """Largest body of a form: its files, and the other fields."""
     app_context = context()
-    files = len(file_parts(model)) * app_context.uploads.limits.max_bytes
-    return files + app_context.settings.max_body_bytes
+    count = len(file_parts(model)) + sum(mark.most for mark in file_groups(model).values())
+    return count * app_context.uploads.limits.max_bytes + app_context.settings.max_body_bytes
 
 
 def _read_multipart(model: type[Model], received: Received, boundary: str) -> None:
@@ -256,6 +302,8 @@ def _read_multipart(model: type[Model], received: Received, boundary: str) -> No
     reader = MultipartReader(body_pieces(max_form_bytes(model), "max_upload_mb"), boundary)
     for part in reader.parts():
         mark, encoded = files.get(part.name), data_fields.get(part.name)
+        if mark is None and part.filename is not None and _read_grouped(part, model, received):
+            continue
         if mark is None and encoded is not None and part.filename is None:
             _store_encoded(received, encoded, part.name, files[encoded], part.chunks)
         elif mark is None:
@@ -264,6 +312,34 @@ def _read_multipart(model: type[Model], received: Received, boundary: str) -> No
             received.faults[part.name] = f"{part.name}: was sent twice; send it once"
         else:
             _read_file(part, mark, received)
+
+
+def _read_grouped(part: Part, model: type[Model], received: Received) -> bool:
+    """Store a file that belongs to a group; False if it belongs to none."""
+    for field_name, group in file_groups(model).items():
+        if not part.name.startswith(group.prefix):
+            continue
+        name = part.name.removeprefix(group.prefix)
+        members = received.groups.setdefault(field_name, {})
+        if not re.fullmatch(group.pattern, name):
+            received.faults[part.name[:60]] = (
+                f"{part.name[:60]}: what follows {group.prefix} must match {group.pattern}"
+            )
+        elif name in members:
+            received.faults[part.name] = f"{part.name}: was sent twice; send it once"
+        elif len(members) >= group.most:
+            received.faults[part.name] = (
+                f"{part.name}: at most {group.most} files {group.prefix}… are accepted at once; "
+                "send the others with another request"
+            )
+        else:
+            with file_faults(received, part.name):
+                members[name] = context().uploads.receive(
+                    part.chunks, allowed=group.kinds, owner=caller().name, name=part.filename or ""
+                )
+                received.stored.append(members[name])
+        return True
+    return False
 
 
 def _read_file(part: Part, mark: FilePart, received: Received) -> None:

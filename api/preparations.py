@@ -7,10 +7,11 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from api.caller import caller
 from api.context import context
-from api.forms import FilePart, Form
+from api.forms import FileGroup, FilePart, Form
 from api.iso_time import iso_time, iso_time_or_none
 from api.problem import NoPreparation
 from api.serializers import url
+from warm.avatars.action import NAME_PATTERN
 from warm.avatars.recipe import COLOUR, Teeth
 from warm.avatars.store import ID_PATTERN
 from warm.jobs.job import Job
@@ -27,8 +28,12 @@ class PrepareForm(Form):
 
     avatar_id: Annotated[str, Field(pattern=ID_PATTERN.pattern)]
     """1 to 64 letters, digits, `-` and `_`."""
-    video_file: Annotated[Upload, FilePart("picture", "video", url="video_url")]
-    """A photo or video of a face."""
+    video_file: Annotated[Upload | None, FilePart("picture", "video", url="video_url")] = None
+    """A photo or video of a face; without it, actions are added to an avatar that exists."""
+    actions: Annotated[dict[str, Upload], FileGroup("action_", NAME_PATTERN, "video")] = Field(
+        default_factory=dict, validate_default=True
+    )
+    """Action clips: videos in fields named `action_NAME`."""
     batch_size: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Accepted, but without effect."""
     bbox_shift: Annotated[int, Field(ge=-60, le=60)] | None = None
@@ -42,6 +47,13 @@ class PrepareForm(Form):
     force_recreate: bool = False
     """Prepare again although the avatar is up to date."""
 
+    @field_validator("actions")
+    @classmethod
+    def _check_anything(cls, value: dict[str, Upload], info: ValidationInfo) -> dict[str, Upload]:
+        if not value and info.data.get("video_file") is None:
+            raise ValueError("video_file is missing, and so is action_NAME; send at least one")
+        return value
+
     @field_validator("background_file")
     @classmethod
     def _check_one_background(cls, value: Upload | None, info: ValidationInfo) -> Upload | None:
@@ -52,20 +64,22 @@ class PrepareForm(Form):
 
 def submit_preparation(form: PrepareForm) -> Job:
     """Queue a preparation; raises AvatarBeingPrepared and the errors of `Jobs.submit`."""
-    files = [form.video_file]
-    if form.background_file is not None:
-        files.append(form.background_file)
+    named = [form.actions[name] for name in sorted(form.actions)]
+    files = [form.video_file, form.background_file, *named]
+    if form.video_file is None:
+        context().avatars.summary(form.avatar_id)
     return context().preparations.submit(
         PrepareRequest(
             avatar_id=form.avatar_id,
-            upload=form.video_file.id,
+            upload=None if form.video_file is None else form.video_file.id,
+            actions={name: form.actions[name].id for name in sorted(form.actions)},
             bbox_shift=form.bbox_shift,
             teeth=form.teeth,
             background=form.background,
             background_upload=None if form.background_file is None else form.background_file.id,
             force=form.force_recreate,
         ),
-        sha256="+".join(file.sha256 for file in files),
+        sha256="+".join(file.sha256 for file in files if file is not None),
         remarks=[] if form.batch_size is None else [BATCH_SIZE_REMARK],
         owner=caller().name,
         idempotency_key=request.headers.get("Idempotency-Key"),

@@ -2,7 +2,16 @@
 
 from pydantic import BaseModel
 
-from api.forms import JSON, MULTIPART, URLENCODED, FilePart, Form, file_parts
+from api.forms import (
+    JSON,
+    MULTIPART,
+    URLENCODED,
+    FileGroup,
+    FilePart,
+    Form,
+    file_groups,
+    file_parts,
+)
 from api.openapi.schemas import Json, Schemas
 
 RAW = "application/octet-stream"
@@ -16,7 +25,9 @@ def form_content(model: type[BaseModel], schemas: Schemas) -> Json:
     members, required = schemas.properties(model)
     files = file_parts(model)
     replaceable = {name for name, mark in files.items() if mark.url or mark.data}
-    fields = {name: member for name, member in members.items() if name not in files}
+    groups = file_groups(model)
+    apart = files.keys() | groups.keys()
+    fields = {name: member for name, member in members.items() if name not in apart}
     fields |= {key: each for mark in files.items() for key, each in alternatives(*mark)}
     component = schemas.component(model)
 
@@ -28,6 +39,10 @@ def form_content(model: type[BaseModel], schemas: Schemas) -> Json:
 
     with_files = {name: file_schema(members[name], mark) for name, mark in files.items()}
     content = {MULTIPART: form({**fields, **with_files}, required - replaceable)}
+    if groups:
+        content[MULTIPART]["schema"]["patternProperties"] = {
+            grouped_pattern(mark): file_schema(members[name], mark) for name, mark in groups.items()
+        }
     if not (required & files.keys()) - replaceable:
         without = form(fields, required - files.keys())
         content |= {URLENCODED: without, JSON: without}
@@ -45,7 +60,12 @@ def media_types(model: type[BaseModel]) -> tuple[str, ...]:
     return (*model.media_types, RAW) if model.takes_raw else model.media_types
 
 
-def file_schema(member: Json, mark: FilePart) -> Json:
+def grouped_pattern(mark: FileGroup) -> str:
+    """Return the regular expression of the fields of a group."""
+    return f"^{mark.prefix}{mark.pattern.removeprefix('^')}"
+
+
+def file_schema(member: Json, mark: FilePart | FileGroup) -> Json:
     """Return the schema of a file, which names the kinds that are accepted."""
     kinds = ", ".join(sorted(mark.kinds))
     description = " ".join([str(member.get("description", "")), f"Accepted: {kinds}."]).strip()

@@ -20,6 +20,7 @@ from api.context import context
 from tests.api.test_uploads import png
 from tests.polling import wait_until
 from tests.warm.avatars.test_store import save
+from tests.warm.sample_videos import film, numbered
 from warm.avatars.store import AvatarStore
 from warm.jobs.jobs import Jobs
 from warm.prepare.errors import NoFaceError
@@ -229,3 +230,54 @@ def test_an_avatar_that_nobody_has_prepared_has_no_preparation(client: FlaskClie
         answer = client.get(path)
         assert (answer.status_code, answer.get_json()["kind"]) == (404, "NotFoundError")
     assert client.get("/avatars/a.b/preparation").status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+def video_bytes(folder: Path) -> bytes:
+    return film(folder / "wave.mp4", numbered(5)).read_bytes()
+
+
+def test_the_films_of_actions_are_passed_on_with_their_names(
+    client: FlaskClient, preparation: GatedPreparation, tmp_path: Path
+) -> None:
+    data = video_bytes(tmp_path)
+    files = {f"action_{name}": (io.BytesIO(data), f"{name}.mp4") for name in ("wave", "nod-2")}
+    assert prepare(client, **files).status_code == HTTPStatus.OK
+    wait_until(lambda: preparation.requests, "the preparation")
+    assert [(name, shown) for name, _, shown in preparation.requests[0]["actions"]] == [
+        ("nod-2", "nod-2.mp4"),
+        ("wave", "wave.mp4"),
+    ]
+
+
+def test_actions_are_added_to_an_avatar_that_exists_without_its_source(
+    client: FlaskClient, preparation: GatedPreparation, tmp_path: Path
+) -> None:
+    save(AvatarStore(tmp_path / "results"), "anna")
+    preparation.gate.set()
+    data = {"avatar_id": "anna", "action_wave": (io.BytesIO(video_bytes(tmp_path)), "w.mp4")}
+    assert client.post("/avatars/prepare", data=data).status_code == HTTPStatus.OK
+    wait_until(lambda: preparation.requests, "the preparation")
+    assert preparation.requests[0]["source"] is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "fault"),
+    [
+        ({}, 422, "send at least one"),
+        ({"action_Wave": "film"}, 422, "must match"),
+        ({"action_wave": "picture"}, 415, "action_wave"),
+        ({"action_wave": "film"}, 404, "There is no avatar 'anna'"),
+        ({"actions": "x"}, 422, "its own field"),
+    ],
+)
+def test_a_request_for_actions_that_cannot_be_fulfilled_is_refused(
+    client: FlaskClient, tmp_path: Path, fields: dict[str, str], status: int, fault: str
+) -> None:
+    contents = {"film": video_bytes(tmp_path), "picture": png()}
+    data: dict[str, Any] = {
+        name: (io.BytesIO(contents[kind]), "file") if kind in contents else kind
+        for name, kind in fields.items()
+    }
+    answer = client.post("/avatars/prepare", data={"avatar_id": "anna", **data})
+    assert (answer.status_code, fault in answer.get_json()["detail"]) == (status, True)
+    assert not list((tmp_path / "results").glob("uploads/*/*"))

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ class Rebuild:
         engine = self.engine()
         prepared = build_avatar(job, engine)
         extension = Extension(prepared.build)
-        self._add_actions(extension, engine)
+        self._add_actions(extension, engine, self.settings)
         facts = facts_of(prepared, source_name, self.settings)
         self._write(extension, digest, facts, prepared.notes)
 
@@ -59,16 +59,19 @@ class Rebuild:
         extension = Extension(
             build_of(avatar, folder), dict(avatar.actions), tuple(manifest.frame_arrays)
         )
-        self._add_actions(extension, self.engine())
+        settings = replace(self.settings, background=manifest.settings.get("background"))
+        self._add_actions(extension, self.engine(), settings)
         members = manifest.model_dump()
         facts = {name: members[name] for name in KEPT_FACTS if members[name] is not None}
         self._write(extension, avatar.base_digest or avatar.digest, facts, manifest.notes)
 
-    def _add_actions(self, extension: Extension, engine: Engine) -> None:
+    def _add_actions(
+        self, extension: Extension, engine: Engine, settings: PreparationSettings
+    ) -> None:
         tools = ActionTools(
             engine=engine,
             models=self.models,
-            settings=self.settings,
+            settings=settings,
             progress=self.progress,
             observer=self.observer,
         )

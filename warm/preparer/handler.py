@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from warm.avatars.recipe import Teeth
 from warm.jobs.job import Job
 from warm.jobs.progress import JobProgress
+from warm.prepare.action.source import ActionSource
 from warm.preparer.options import PrepareOptions
 from warm.preparer.preparer import Preparer
 from warm.preparer.seen_face import SeenFace
@@ -25,8 +26,10 @@ class PrepareRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     avatar_id: str
-    upload: str
-    """Id of the uploaded photo or video."""
+    upload: str | None
+    """Id of the uploaded photo or video; None: actions are added to an avatar that exists."""
+    actions: dict[str, str] = {}
+    """Ids of the uploaded videos of actions, by their names."""
     bbox_shift: int | None = None
     teeth: Teeth | None = None
     background: str | None = None
@@ -53,7 +56,9 @@ class PrepareHandler:
             return False
 
         with ExitStack() as held:
-            upload = held.enter_context(self._uploads.hold(request.upload))
+            hold = self._uploads.hold
+            upload = held.enter_context(hold(request.upload)) if request.upload else None
+            films = {name: held.enter_context(hold(id_)) for name, id_ in request.actions.items()}
             background = request.background
             if request.background_upload is not None:
                 picture = held.enter_context(self._uploads.hold(request.background_upload))
@@ -63,10 +68,14 @@ class PrepareHandler:
                 teeth=request.teeth,
                 background=background,
                 force=request.force,
-                source_name=upload.name or "the file",
+                source_name=upload.name if upload is not None and upload.name else "the file",
+                actions=tuple(
+                    ActionSource(name=name, path=film.path, source_name=film.name or "the file")
+                    for name, film in films.items()
+                ),
             )
             summary = self._preparer.prepare(
-                upload.path,
+                None if upload is None else upload.path,
                 request.avatar_id,
                 options,
                 progress.report,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from warm.avatars.recipe import PreparationSettings, Teeth
+from warm.prepare.action.source import ActionSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,9 @@ class PrepareOptions:
     """Prepare again although the avatar is up to date."""
     source_name: str = ""
     """Name of the file for messages and for the avatar's `source`; empty: its path."""
+
+    actions: tuple[ActionSource, ...] = ()
+    """Action clips to be added."""
 
     def applied_to(self, settings: PreparationSettings) -> PreparationSettings:
         """Return the settings with these options; raises BadPreparationSettings."""

@@ -13,7 +13,7 @@ KEY = "idempotency_key"
 """Member of `Job.extra`."""
 POLL_S = 0.5
 MAX_JOBS = 1000
-UPLOADS = {"upload", "background_upload"}
+UPLOADS = {"upload", "background_upload", "actions"}
 """Members of a request that name files; repetitions of it have other ids."""
 
 
@@ -51,7 +51,11 @@ class Preparations:
                 owner=owner,
                 extra={KEY: idempotency_key, "remarks": remarks},
                 idempotency_key=idempotency_key,
-                identity={**request.model_dump(exclude=UPLOADS), "sha256": sha256},
+                identity={
+                    **request.model_dump(exclude=UPLOADS),
+                    **({"actions": sorted(request.actions)} if request.actions else {}),
+                    "sha256": sha256,
+                },
                 max_queued=max_queued,
             )
 

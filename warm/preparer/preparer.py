@@ -101,7 +101,7 @@ class Preparer:
 
     def prepare(
         self,
-        source: Path,
+        source: Path | None,
         avatar_id: str,
         options: PrepareOptions,
         progress: OnProgress,
@@ -111,6 +111,7 @@ class Preparer:
     ) -> AvatarSummary:
         """Prepare an avatar from a photo or video; return it unchanged if it is up to date.
 
+        Without a source, the actions of the options are added to an avatar that exists.
         `progress` is called with the finished share, 0 to 1, and the stage in words. On any error
         the old avatar stays and no other file is left. Raises BadAvatarId, BadPreparationSettings,
         AvatarBeingPrepared, PreparationCancelled, DiskNearlyFull, the errors of `run_preparation`,
@@ -190,11 +191,12 @@ class Preparer:
         chosen = options.applied_to(self._settings.preparation_settings)
         return replace(chosen, recipe=engine_recipe(self._settings))
 
-    def _request(self, source: Path, avatar_id: str, options: PrepareOptions) -> Request:
+    def _request(self, source: Path | None, avatar_id: str, options: PrepareOptions) -> Request:
         return {
-            "source": str(source),
+            "source": None if source is None else str(source),
+            "actions": [[each.name, str(each.path), each.source_name] for each in options.actions],
             "avatar_id": avatar_id,
-            "options": asdict(options),
+            "options": asdict(replace(options, actions=())),
             "settings": shared_settings(self._settings),
             "engine": name_of(self._engine),
         }

@@ -15,11 +15,18 @@ from isolation.reading_worker import describe
 from warm.avatars.store import AvatarStore
 from warm.engine_factory import engine_recipe
 from warm.media.sniff import sniff
+from warm.prepare.action.source import ActionSource
 from warm.prepare.run import prepare
 from warm.preparer.engine_name import find_factory
 from warm.preparer.options import PrepareOptions
 from warm.preparer.seen_face import seen_face_message
-from warm.preparer.stages import FIRST_STAGE, STAGE_WORDS, SourceKind, overall_fraction
+from warm.preparer.stages import (
+    ACTIONS_SHARE,
+    FIRST_STAGE,
+    STAGE_WORDS,
+    SourceKind,
+    overall_fraction,
+)
 from warm.settings import Settings
 
 PROGRESS_EVERY_S, FACE_EVERY_S = 0.1, 0.5
@@ -38,8 +45,10 @@ def outcome(request: Mapping[str, Any], reporter: "Reporter") -> dict[str, Any]:
 def with_file_name(described: dict[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
     """Return an error that names the file as the client did, and not its path in the server."""
     if "error" in described:
-        name = request["options"]["source_name"] or "the file"
-        described["error"] = described["error"].replace(request["source"], name)
+        names = {request["source"]: request["options"]["source_name"] or "the file"}
+        names |= {path: shown or f"the file of {name}" for name, path, shown in request["actions"]}
+        for path, shown in names.items():
+            described["error"] = described["error"].replace(path or shown, shown)
     return described
 
 
@@ -49,14 +58,21 @@ def prepare_requested(request: Mapping[str, Any], reporter: "Reporter") -> None:
     options = PrepareOptions(**request["options"])
     recipe = options.applied_to(settings.preparation_settings)
     reporter.bbox_shift = recipe.bbox_shift
-    reporter.start(sniff(Path(request["source"])).kind)
+    source = None if request["source"] is None else Path(request["source"])
+    actions = [
+        ActionSource(name=name, path=Path(path), source_name=shown)
+        for name, path, shown in request["actions"]
+    ]
+    kind = "video" if source is None else sniff(source).kind
+    reporter.start(kind, base_share=1 - ACTIONS_SHARE if actions else 1.0)
     engine = find_factory(request["engine"])
     prepare(
-        Path(request["source"]),
+        source,
         avatar_id=request["avatar_id"],
         store=AvatarStore(settings.results_dir),
         settings=replace(recipe, recipe=engine_recipe(settings)),
         force=options.force,
+        actions=actions,
         models=settings.models_dir / "face",
         engine=lambda: engine(settings),
         progress=reporter.progress,
@@ -74,18 +90,22 @@ class Reporter:
         self._stage = ""
         self._due_s = {"progress": 0.0, "face": 0.0}
         self._kind: SourceKind = "photo"
+        self._base_share = 1.0
         self.bbox_shift = 0
 
-    def start(self, kind: SourceKind) -> None:
-        """Report the start of a preparation from a source of this kind."""
-        self._kind = kind
+    def start(self, kind: SourceKind, base_share: float) -> None:
+        """Report the start of a preparation from a source of this kind.
+
+        `base_share`: share of the time that everything except the actions takes.
+        """
+        self._kind, self._base_share = kind, base_share
         self._write({"progress": [0.0, FIRST_STAGE]})
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """Report the progress of a stage; its first and its last report are always sent."""
         if stage != self._stage or done == total or self._is_due("progress", PROGRESS_EVERY_S):
             self._stage = stage
-            fraction = overall_fraction(self._kind, stage, done, total)
+            fraction = overall_fraction(self._kind, stage, done, total, self._base_share)
             self._write({"progress": [round(fraction, 4), STAGE_WORDS[stage]]})
 
     def face(self, picture: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:

@@ -13,6 +13,8 @@ VIDEO_STAGES = {
 }
 """Measured first and last share of each stage. The time before the first one is for loading the
 face models and for the search of the face, which has no steps to count."""
+ACTIONS, ACTIONS_SHARE = "actions", 0.4
+"""Stage of all actions, and its share of a preparation that has some."""
 FIRST_STAGE = "finding the face"
 STAGE_WORDS = {
     "reading": "following the face",
@@ -21,11 +23,20 @@ STAGE_WORDS = {
     "closing": "closing the mouth",
     "animating": "drawing the idle loop",
     "finishing": "preparing the mouth",
+    ACTIONS: "preparing the actions",
 }
 """The stages in words for the user."""
 
 
-def overall_fraction(kind: SourceKind, stage: str, done: int, total: int) -> float:
-    """Return the finished share of a whole preparation, 0 to 1."""
+def overall_fraction(
+    kind: SourceKind, stage: str, done: int, total: int, base_share: float = 1.0
+) -> float:
+    """Return the finished share of a whole preparation, 0 to 1.
+
+    `base_share`: that of everything except the actions.
+    """
+    share = min(1.0, done / max(1, total))
+    if stage == ACTIONS:
+        return base_share + (1 - base_share) * share
     first, last = (PHOTO_STAGES if kind == "photo" else VIDEO_STAGES)[stage]
-    return first + (last - first) * min(1.0, done / max(1, total))
+    return base_share * (first + (last - first) * share)

@@ -5,7 +5,6 @@ then those of the loop, and a covered mouth is recognised even if it is covered 
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import cv2
@@ -20,14 +19,15 @@ from warm.prepare.action.job import ActionJob
 from warm.prepare.action.placement import Placement
 from warm.prepare.action.tracked_film import TrackedFilm
 from warm.prepare.arrays import FrameFile, allocate
+from warm.prepare.background import replacement_of
 from warm.prepare.face_tracking import find_gaps, interpolate
 from warm.prepare.idle.close_video import MouthCloser
 from warm.prepare.idle.lower_face import LIPS
 from warm.prepare.mouth_cover import find_covered, with_margin
 from warm.prepare.source import CROP
 
-PLACED, CLOSED = "placed.npy", "closed.npy"
-"""Temporary files: frames in the avatar's framing, followed by references; and the closed ones."""
+PLACED, JOINED, CLOSED = "placed.npy", "joined.npy", "closed.npy"
+"""Temporary files: frames in the avatar's framing; the same and references; the closed ones."""
 REFERENCES = 48
 """Frames of the loop that are added: consecutive ones."""
 PAD = 24
@@ -57,7 +57,7 @@ def close_film(film: TrackedFilm, placement: Placement, job: ActionJob) -> Close
     count, build = len(film.frames), job.build
     references = slice(0, min(job.loop, REFERENCES))
     own = placement.points(film.landmarks)
-    frames = write_placed(film, placement, build.frames[references], job.scratch)
+    frames = write_placed(film, placement, own, job)
     steady = steady_track(frames[:count], own, film.has_face, job)
     landmarks = with_references(own, build.landmarks[references])
     transforms = with_references(steady, build.transforms[references])
@@ -96,18 +96,25 @@ def mixed_frame(
 
 
 def write_placed(
-    film: TrackedFilm, placement: Placement, references: NDArray[np.uint8], folder: Path
+    film: TrackedFilm, placement: Placement, landmarks: NDArray[np.float32], job: ActionJob
 ) -> NDArray[np.uint8]:
-    """Write the placed frames, mirrored ones and the references; return their memory map."""
-    path = folder / PLACED
+    """Write the placed frames, mirrored ones and the references; return their memory map.
+
+    landmarks: (n, 468, 3) in the avatar's framing. The background is that of the avatar.
+    """
+    replacement = replacement_of(job.settings, job.finder.models)
+    path, count = job.scratch / PLACED, len(film.frames)
     with FrameFile(path) as file:
-        for frame in film.frames:
-            file.append(placement.picture(frame))
-        for index in mirrored(len(film.frames)):
-            file.append(placement.picture(film.frames[index]))
-        for frame in references:
+        for frame, points in zip(film.frames, landmarks, strict=True):
+            placed = placement.picture(frame)
+            file.append(replacement.replaced(placed, points) if replacement else placed)
+    placed_frames = np.load(path, mmap_mode="r", allow_pickle=False)
+    with FrameFile(job.scratch / JOINED) as file:
+        for index in (*range(count), *mirrored(count)):
+            file.append(np.array(placed_frames[index]))
+        for frame in job.build.frames[: min(job.loop, REFERENCES)]:
             file.append(np.array(frame))
-    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    return np.asarray(np.load(job.scratch / JOINED, mmap_mode="r", allow_pickle=False))
 
 
 def mirrored(count: int) -> range:
