@@ -472,7 +472,10 @@ class Runtime:
         self._check_voice(session, named)
         with self._thread.hold_engine():
             self._load_avatar(avatar_id)
-            return self.sessions.lifecycle.create(session, named)
+            created = self.sessions.lifecycle.create(session, named)
+        if "avatar_id" in named and self.is_live(session.id):
+            self._live.reset(session.id)
+        return created
 
     def reset(self, session: Session, named: Mapping[str, Any]) -> str | None:
         """End a conversation; the session keeps its choices, changed by those in `named`.

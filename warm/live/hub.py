@@ -1,7 +1,9 @@
 """Live hub: the worker's side of live watching. It starts the live process and feeds it."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
@@ -33,6 +35,8 @@ STATS_S = 1.0
 ENDED, STARTED = "live.ended", "live.started"
 """Events of the hub itself: the live process has ended, with everything in it; it has started."""
 
+log = logging.getLogger(__name__)
+
 OnEvent = Callable[[dict[str, Any], Payload], None]
 """Receives the data and the payload of an event. On the supervisor's thread; must not block."""
 
@@ -61,6 +65,8 @@ class LiveHub:
         self._films: LiveFilms | None = None
         self._sessions: dict[str, LiveSession] = {}
         self._listeners: dict[str, list[OnEvent]] = {}
+        self._refreshes = ThreadPoolExecutor(1, "live-refresh")
+        """Its thread starts with the first change of an avatar."""
         self._sender = MediaSender(max_frames=max(1, int(QUEUE_S * settings.fps)) + 1)
         self._supervisor = LiveSupervisor(
             {"settings": process_settings(settings), "extensions": list(extensions)},
@@ -104,6 +110,7 @@ class LiveHub:
 
     def close(self) -> None:
         """End the live process."""
+        self._refreshes.shutdown(wait=False, cancel_futures=True)
         self._supervisor.close()
         self._sender.close()
 
@@ -136,11 +143,13 @@ class LiveHub:
         session = self._sessions.get(clip.session_id)
         if session is None:
             return
-        session.clip = clip.clip
+        session.clip, key = clip.clip, avatar_key(clip.film.avatar)
+        if key != session.avatar:
+            self._refresh(clip.session_id)
         header = {
             "kind": "begin",
             "clip": clip.clip,
-            "avatar": avatar_key(clip.film.avatar),
+            "avatar": key,
             "first_frame": clip.first_frame,
             "tapped_from": clip.tapped_from,
             "position": int(clip.film.position),
@@ -200,13 +209,17 @@ class LiveHub:
 
     def drop(self, session_id: str) -> None:
         """See `LiveSink`."""
+        session = self._sessions.get(session_id)
+        if session is None or session.clip is None:
+            return  # `clear` was called before
         named = self._cleared(session_id, {"is_reset": False})
         if named is not None:
             self._supervisor.post("feed.clear", {"params": named})
 
     def reset(self, session_id: str) -> None:
-        """See `LiveSink`."""
+        """See `LiveSink`; soon after, the feed shows the avatar that the session has now."""
         self._clear(session_id, {"is_reset": True})
+        self._refresh(session_id)
 
     def _cleared(self, session_id: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
         """Pass on nothing older than this; return the parameters of `feed.clear`."""
@@ -218,6 +231,19 @@ class LiveHub:
             session.clip = None
         self._sender.drop(session_id)
         return {**params, "session": session_id, "epoch": session.epoch}
+
+    def _refresh(self, session_id: str) -> None:
+        """Have the feed of a session show the avatar that the session has now; returns at once."""
+        if session_id in self._sessions:
+            with suppress(RuntimeError):  # the hub is closed
+                self._refreshes.submit(self._show, session_id)
+
+    def _show(self, session_id: str) -> None:
+        try:
+            self.call("feed.show", {"session_id": session_id})
+        except Exception as error:  # noqa: BLE001 - the top of a thread
+            context = {"session": session_id, "reason": str(error)}
+            log.warning("a live feed keeps its avatar", extra=context)
 
     def _clear(self, session_id: str, params: Mapping[str, Any]) -> float | None:
         named = self._cleared(session_id, params)

@@ -63,7 +63,8 @@ class LiveServer:
         """Sums of the feeds that have ended."""
         self.handler("stats")(self._report)
         self.handler("feed.clear")(self._clear)
-        self.handler("ping")(self._ping)
+        self.handler("feed.show")(self._nothing)
+        self.handler("ping")(self._nothing)
 
     def handler(self, method: str) -> Callable[[Handler], Handler]:
         """Register the coroutine function that answers `LiveHub.call(method, …)`.
@@ -195,5 +196,6 @@ class LiveServer:
             return {"frame": None}
         return {"frame": feed.clear(params["epoch"], is_reset=params["is_reset"])}
 
-    async def _ping(self, _params: dict[str, Any], _descriptors: list[int]) -> dict[str, Any]:
+    async def _nothing(self, _params: dict[str, Any], _descriptors: list[int]) -> dict[str, Any]:
+        """Answer a ping, or a call that has attached its session before."""
         return {}

@@ -1,5 +1,6 @@
 """Extension of the live process for tests: subscribes to feeds and reports what they deliver."""
 
+import os
 from typing import Any
 
 from warm.live.feed.subscriber import LiveEvent, LivePicture, LiveSound, Wants
@@ -41,7 +42,7 @@ class Probe:
 
 
 def register(server: LiveServer) -> None:
-    """Add the handlers `probe.watch` and `probe.leave`."""
+    """Add the handlers of the tests."""
     seats: dict[str, Any] = {}
 
     @server.handler("probe.watch")
@@ -50,6 +51,17 @@ def register(server: LiveServer) -> None:
         feed = server.feed(session_id)
         seats[session_id] = feed.subscribe(Probe(server, session_id), Wants(**params["wants"]))
         return {"fps": feed.fps, "size": feed.size}
+
+    @server.handler("probe.write")
+    async def write(params: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+        for each in fds:
+            os.write(each, params["text"].encode())
+            os.close(each)
+        return {"descriptors": len(fds)}
+
+    @server.handler("probe.setting")
+    async def setting(params: dict[str, Any], _fds: list[int]) -> dict[str, Any]:
+        return {"value": getattr(server.settings, params["name"]).get_secret_value()}
 
     @server.handler("probe.leave")
     async def leave(params: dict[str, Any], _fds: list[int]) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class Player:
             "tapped_from": first,
             "position": 0,
             "utterance": f"u{clip}",
+            "skipped": 0,
             "path": "",
         }
         self.producer.take({**header, **more}, memoryview(b""))

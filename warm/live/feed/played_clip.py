@@ -51,8 +51,14 @@ class PlayedClip:
     is_started: bool = False
     """A frame of it has been shown, or of the part of the film that it continues."""
     is_announced: bool = False
+    skipped: int = 0
+    """Samples of a recording before those of the first frame, which were silent."""
     starved: int = 0
     """Pictures for which it has waited for the next frame."""
+
+    def position(self, frame: int, samples_per_picture: int) -> int:
+        """Return the first sample of the utterance that belongs to a frame."""
+        return self.skipped + (frame - self.first_frame) * samples_per_picture
 
     @property
     def is_over(self) -> bool:

@@ -114,8 +114,9 @@ class Producer:
     def take(self, header: Mapping[str, Any], payload: memoryview) -> None:
         """Take a message of the worker about a clip."""
         with self._lock:
-            if header["epoch"] != self._timeline.epoch:
+            if header["epoch"] < self._timeline.epoch:
                 return
+            self._clear(header["epoch"])  # the message may overtake the interruption itself
             if header["kind"] == "begin":
                 self._timeline.begin(clip_of(header))
             elif header["kind"] == "add":
@@ -131,11 +132,16 @@ class Producer:
     def clear(self, epoch: int, *, is_reset: bool) -> int | None:
         """Fade the sound, close the mouth and drop what is queued; return the film's position."""
         with self._lock:
-            self._line.replace(self._timeline.faded(self._line.remaining()))
-            position = self._timeline.clear(epoch)
+            self._clear(epoch)
+            position = self._timeline.cleared
             if is_reset:
-                self._timeline.restart()
+                self._timeline.cleared = None
             return position
+
+    def _clear(self, epoch: int) -> None:
+        if epoch > self._timeline.epoch:
+            self._line.replace(self._timeline.faded(self._line.remaining()))
+            self._timeline.clear(epoch)
 
     def state(self) -> dict[str, Any]:
         """Numbers for `/stats`."""
@@ -318,6 +324,7 @@ def clip_of(header: Mapping[str, Any]) -> PlayedClip:
     return PlayedClip(
         number=header["clip"],
         utterance=header["utterance"],
+        skipped=header["skipped"],
         avatar_key=header["avatar"],
         first_frame=first,
         next_frame=start,

@@ -66,14 +66,14 @@ class Timeline:
         self.epoch = 0
         self._avatar_key = avatar_key
         self.counts = TimelineCounts()
+        self.cleared: int | None = None
+        """Position in the film of the last interruption, until a clip begins."""
         self.loop = loop
         self._fps, self._note = fps, note
         self._cursor = cursor
         self._clips: deque[PlayedClip] = deque()
         self._closing: deque[Shot] = deque()
         """Pictures in which the mouth closes."""
-        self._cleared: int | None = None
-        """Position of the last interruption, until a clip begins."""
         self._last: Shot | None = None
         """The picture of the film that was shown last."""
 
@@ -94,7 +94,7 @@ class Timeline:
 
     def begin(self, clip: PlayedClip) -> None:
         """Queue a clip."""
-        self._cleared = None
+        self.cleared = None
         if self._clips:
             self._end_where_it_begins(clip)
         if len(self._clips) < MAX_CLIPS:
@@ -141,12 +141,9 @@ class Timeline:
 
     def give_up_film(self, clip: PlayedClip) -> None:
         """Go on without frames that the film does not have."""
-        clip.film_until = clip.next_frame
-        if clip.frames:
-            self.counts.lost += max(0, min(clip.frames) - clip.next_frame)
-            clip.next_frame = max(clip.next_frame, min(clip.frames))
-        elif clip.number is None:
-            clip.end_frame = clip.next_frame
+        following = min(clip.frames, default=clip.film_until)
+        self.counts.lost += max(0, following - clip.next_frame)
+        clip.next_frame = clip.film_until = max(clip.next_frame, following)
 
     def next_shot(self) -> Shot:
         """Return the picture of the next tick."""
@@ -193,8 +190,8 @@ class Timeline:
         self.counts.clears += 1
         if clip is None:
             self._clips.clear()
-            return self._cleared
-        position = self._cleared = clip.next_frame
+            return self.cleared
+        position = self.cleared = clip.next_frame
         if not clip.starved or clip.starved <= self._pictures(HOLD_S):
             self._close_mouth(clip)
         self._clips.clear()
@@ -216,11 +213,6 @@ class Timeline:
             number += 1
         sound = np.concatenate(parts)[:count]
         return sound * np.linspace(1, 0, count, dtype=np.float32)[: len(sound)]
-
-    def restart(self) -> None:
-        """Count the frames of the film from 0 again; the idle loop goes on where it is."""
-        self._clips.clear()
-        self._cleared = None
 
     def continue_from(self, before: "Timeline") -> None:
         """Take over from the timeline of another avatar: its counts, and clips of this avatar."""
@@ -267,7 +259,7 @@ class Timeline:
             samples=frame.samples,
             frame=clip.next_frame,
             utterance=clip.utterance,
-            position=(clip.next_frame - clip.first_frame) * self.samples_per_picture,
+            position=clip.position(clip.next_frame, self.samples_per_picture),
             epoch=self.epoch,
         )
         self._note_captions(clip)
@@ -344,5 +336,5 @@ class Timeline:
             "utterance": clip.utterance,
             "clip": clip.number,
             "frame": frame,
-            "position": (frame - clip.first_frame) * self.samples_per_picture,
+            "position": clip.position(frame, self.samples_per_picture),
         }

@@ -12,12 +12,14 @@ from threading import Thread
 from typing import Any
 
 from isolation.allocator import limit_memory_kept
-from isolation.worker_setup import end_with_parent
+from isolation.worker_setup import end_with_parent, limit_anonymous_memory
 from warm.live.live_server import LiveServer
 from warm.live.process.link import Link
 from warm.live.wire.media import receive_media
 from warm.settings import Settings
 
+MEMORY_BYTES = 4 << 30
+"""Memory that no file backs. A process that needs more has a fault, and is replaced."""
 EXTENSIONS: tuple[str, ...] = (
     "warm.live.push.handlers",
     "warm.live.socket.socket_server",
@@ -36,6 +38,7 @@ def main() -> None:
         os._exit(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker decides when this process ends
     limit_memory_kept()
+    limit_anonymous_memory(MEMORY_BYTES)
     asyncio.run(serve(socket.socket(fileno=control), socket.socket(fileno=media)))
     os._exit(0)  # threads may be inside native code
 
