@@ -50,6 +50,7 @@ class SyntheticFeed:
     def subscribe(self, subscriber: Subscriber, wants: Wants) -> "SyntheticSubscription":
         assert wants.packets
         self.subscribers.append(subscriber)
+        self.request_key_frame()
         if self._task is None:
             self._task = asyncio.ensure_future(self._run())
         return SyntheticSubscription(self, subscriber)
