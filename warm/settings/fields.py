@@ -376,7 +376,7 @@ class Settings(StabilizedAvatarSettings):
     max_live_viewers: Annotated[int, Field(ge=0, le=1000)] = 32
     """Maximum number of viewers over WebRTC, of all sessions together; one more gets 503, and
     watches the film. One client of another machine may have half of them. 0: WebRTC is off."""
-    live_max_kbps: Annotated[int, Field(ge=100, le=20_000)] = 1500
+    live_max_kbps: Annotated[int, Field(ge=100, le=20_000)] = 2500
     """Maximum bit rate of live pictures, kbit/s: for pictures that move a lot; a face at rest needs
     a fraction of it."""
     live_min_kbps: Annotated[int, Field(ge=100, le=20_000)] = 300

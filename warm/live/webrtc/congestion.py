@@ -1,28 +1,41 @@
 """Bandwidth of one viewer, from its estimates (REMB) and its losses."""
 
+import time
+from collections.abc import Callable
+
 from warm.live.webrtc.feedback import Feedback
 
 ROOM = 0.9
 """A viewer is congested if it estimates less than this part of the pictures that it is sent. An
 estimate above that says nothing: receivers hardly estimate more than half as much again as what
 arrives."""
-PROOF = 2
-"""Estimates in a row that show congestion: the first ones of a connection are guesses."""
+PROOF_S = 1.2
+"""Time for which estimates must be low: a short one may be a busy processor of the viewer."""
+FALL = 0.7
+"""Smallest part of what is sent that is left after one step down."""
 HIGH_LOSS, LOW_LOSS = 0.10, 0.02
 """Loss above the one is congestion, below the other it is not; in between it may be radio noise."""
-RECOVERY = 1.08
-"""Growth of the bandwidth at each estimate without congestion."""
+RISE_A_SECOND = 1.08
+"""Growth of the limit while there is no congestion."""
 SMOOTHING = 0.3
 
 
 class Bandwidth:
     """Bits a second that the path to a viewer carries, as far as they limit what is sent."""
 
-    def __init__(self, *, least_bps: float, most_bps: float) -> None:
+    def __init__(
+        self,
+        *,
+        least_bps: float,
+        most_bps: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._least, self._most = least_bps, most_bps
+        self._clock = clock
         self._sent_bps = 0.0
         self._limit_bps = most_bps
-        self._low_estimates = 0
+        self._low_since_s: float | None = None
+        self._risen_s = clock()
         self.lost = 0.0
         """Part of the packets that was lost, smoothed."""
 
@@ -45,19 +58,31 @@ class Bandwidth:
             self._take_loss(feedback.fraction_lost)
 
     def _take_estimate(self, estimate_bps: float) -> None:
-        is_low = self._sent_bps > 0 and estimate_bps < ROOM * self._sent_bps
-        self._low_estimates = self._low_estimates + 1 if is_low else 0
-        if self._low_estimates >= PROOF:
-            self._limit(estimate_bps)
-        elif not is_low and self.lost < HIGH_LOSS:
-            self._limit(self._limit_bps * RECOVERY)
+        if self._sent_bps == 0 or estimate_bps >= ROOM * self._sent_bps:
+            self._low_since_s = None
+            if self.lost < HIGH_LOSS:
+                self._rise()
+            return
+        now_s = self._clock()
+        if self._low_since_s is None:
+            self._low_since_s = now_s
+        elif now_s - self._low_since_s >= PROOF_S:
+            self._fall_to(max(estimate_bps, FALL * self._sent_bps))
 
     def _take_loss(self, fraction: float) -> None:
         self.lost += SMOOTHING * (fraction - self.lost)
         if fraction > HIGH_LOSS and self.lost > LOW_LOSS and self._sent_bps:
-            self._limit(min(self._limit_bps, self._sent_bps) * (1 - fraction / 2))
-        elif fraction < LOW_LOSS:
-            self._limit(self._limit_bps * RECOVERY)
+            self._fall_to(self._sent_bps * max(FALL, 1 - fraction / 2))
+        elif fraction < LOW_LOSS and self._low_since_s is None:
+            self._rise()
 
-    def _limit(self, bits_per_s: float) -> None:
-        self._limit_bps = min(self._most, max(self._least / 2, bits_per_s))
+    def _fall_to(self, bits_per_s: float) -> None:
+        self._low_since_s = None
+        self._risen_s = self._clock()
+        self._limit_bps = max(self._least / 2, min(self._limit_bps, bits_per_s))
+
+    def _rise(self) -> None:
+        now_s = self._clock()
+        growth = RISE_A_SECOND ** min(1.0, now_s - self._risen_s)
+        self._risen_s = now_s
+        self._limit_bps = min(self._most, self._limit_bps * growth)
