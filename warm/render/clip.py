@@ -23,6 +23,7 @@ from warm.render.live_sink import LiveFilm
 from warm.render.live_tap import (
     FIRST_FRAMES,
     LIVE_LEAD_S,
+    SHORT_S,
     UNWRITTEN_BYTES,
     UNWRITTEN_S,
     LiveTap,
@@ -244,7 +245,10 @@ class Clip:
 
     @property
     def wakeup_s(self) -> float:
-        """Time at which waiting for the text has a consequence; infinity if it does not wait."""
+        """Time at which waiting for text or sound has a consequence; infinity if it has none."""
+        draws_s = self.due_s - SHORT_S
+        if self._live.is_begun and self.timeline.holds_frames and draws_s > self._clock():
+            return draws_s
         since = self._text_awaited_s
         if since is None or not self.is_playable:
             return float("inf")
@@ -299,7 +303,9 @@ class Clip:
             self._rendering.append(self._next_batch(in_burst=in_burst))
             self._unwritten.append(self._rendering[-1])
         batch = self._rendering[-1]
-        capacity = min(capacity, self._live_capacity() or capacity)
+        few = self._live_pass_frames()
+        if few is not None:
+            capacity = min(capacity, self._engine.round_up_batch(few))
         if self.timeline.glide and batch.utterance.features is None:
             capacity = 1  # a picture of the glide takes as long as a short pass
         start = batch.requested
@@ -412,8 +418,8 @@ class Clip:
         """Follow the viewers that come and go."""
         self._pacing.lead_s = self.lead_s
         least = 1 if self.timeline.cursor else FIRST_FRAMES
-        wanted = max(least, self._live_capacity() or FEWEST_FRAMES)
-        self.timeline.fewest_frames = min(FEWEST_FRAMES, wanted)
+        wanted = self._live_pass_frames() or FEWEST_FRAMES
+        self.timeline.fewest_frames = min(FEWEST_FRAMES, max(least, wanted))
         self._follow_live()
         if not (self.timeline.is_growing and self._live.is_begun):
             self._submit(self._joiner.take())
@@ -427,12 +433,9 @@ class Clip:
         if self._live.is_begun and not was_begun and written == first_frame:
             self._playback.start_clip(first_frame, self._clock())
 
-    def _live_capacity(self) -> int | None:
+    def _live_pass_frames(self) -> int | None:
         """Longest pass for live viewers; None: no limit."""
-        if not self._live.is_live:
-            return None
-        frames = live_pass_frames(self.due_s - self._clock())
-        return None if frames is None else self._engine.round_up_batch(frames)
+        return live_pass_frames(self.due_s - self._clock()) if self._live.is_live else None
 
     def _submit(self, batches: list[Batch]) -> None:
         """Hand rendered batches to the encoder."""

@@ -59,12 +59,19 @@ class GivenSentence:
         return self.audio.arrived - drawn > AHEAD_S * SAMPLE_RATE_HZ
 
     @property
-    def ready_frames(self) -> int:
-        """Number of frames that can be drawn, from the first one on."""
+    def known_frames(self) -> int:
+        """Number of frames whose sound has arrived, from the first one on."""
         if self.is_complete:
             return self.frames
         known_s = self.audio.arrived / SAMPLE_RATE_HZ - self.lookahead_s
-        ready = max(0, math.floor(known_s * self.spec.fps))
+        return max(0, math.floor(known_s * self.spec.fps))
+
+    @property
+    def ready_frames(self) -> int:
+        """Number of frames that are to be drawn, from the first one on."""
+        ready = self.known_frames
+        if self.is_complete:
+            return ready
         return ready if ready - self._taken >= self._fewest_frames() else self._taken
 
     def add(self, piece: Samples) -> None:

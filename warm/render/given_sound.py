@@ -58,6 +58,8 @@ class GivenSound:
         self.skipped = 0
         """Samples of silence at its beginning that are left out; set by `begin`."""
         self._source, self._longest_s, self._lead_in = source, longest_s, lead_in
+        self._error: Exception | None = None
+        """The error that ended a stream."""
         self._is_cancelled = False
         self._pieces: Iterator[Samples] | None = None
 
@@ -152,7 +154,7 @@ class GivenSound:
 
     def _arriving(self) -> Iterator[Samples]:
         """Yield the pieces of a stream once there is sound."""
-        samples, gain = self._samples(), CausalGain()
+        samples, gain = self._samples_until_error(), CausalGain()
         zeros, first = self._until_sound(samples)
         while zeros:
             yield np.zeros(min(zeros, PIECE), np.float32)
@@ -160,6 +162,15 @@ class GivenSound:
         yield gain.apply(first)
         for each in samples:
             yield gain.apply(each)
+        if self._error is not None:
+            raise self._error
+
+    def _samples_until_error(self) -> Iterator[Samples]:
+        """Yield the samples; an error ends them, and is kept: those before it are spoken."""
+        try:
+            yield from self._samples()
+        except Exception as error:  # noqa: BLE001 - raised after them
+            self._error = error
 
     def _until_sound(self, arriving: Iterator[Samples]) -> tuple[int, Samples]:
         """Return what has arrived when there is sound: samples of silence, and those after it."""
@@ -175,7 +186,7 @@ class GivenSound:
                 held = held[-KEPT_SILENCE:]
                 self._check_length(0.0 if self._lead_in is not None else zeros / SAMPLE_RATE_HZ)
         if detector.begins_at is None:
-            raise silent(zeros + len(held))
+            raise self._error or silent(zeros + len(held))
         return self._without_silence(zeros, held, detector.begins_at)
 
     def _without_silence(self, zeros: int, held: Samples, begins_at: int) -> tuple[int, Samples]:

@@ -145,6 +145,13 @@ class Timeline:
         return self._is_open and self.broken_by is None
 
     @property
+    def holds_frames(self) -> bool:
+        """True if a recording has frames that wait only for others, to be drawn together."""
+        if not self._is_open or self._given is None:
+            return False
+        return self._placed[-1][0] + self._given.sentence.known_frames > self.cursor
+
+    @property
     def awaits_text(self) -> bool:
         """True if every frame so far is in a batch, and a growing text may go on."""
         is_used_up = self.cursor == self.end and not (self._has_tail or self._is_cut)

@@ -158,12 +158,11 @@ def test_rendering_waits_once_a_viewer_joins_and_goes_on_when_it_leaves(
     running: Running, sink: RecordingSink
 ) -> None:
     runtime = running()
-    job = speak(runtime, LONG * 20)
+    job = speak(runtime, LONG * 4)
     wait_until(lambda: sink.frames >= 10, "ten frames for the viewer")
     sink.live.clear()
-    job.result()
-    assert sink.frames < FPS * 10
-    assert job.result().clip.frames > FPS * 30
+    frames = job.result().clip.frames
+    assert sink.frames < frames / 2
     assert sink.ended == []
 
 

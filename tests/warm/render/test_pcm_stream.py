@@ -186,14 +186,14 @@ def test_the_first_picture_needs_the_first_sound_only(
 def test_each_picture_follows_its_sound_and_the_film_has_no_tiny_fragments(
     runtime: Runtime, sink: RecordingSink
 ) -> None:
-    stream, data = runtime.pcm_stream(48_000), pcm(babble(0.8))
-    for at in range(0, 7 * 2 * STEP, 2 * STEP):
-        stream.write(data[at : at + 2 * STEP])
+    stream, data = runtime.pcm_stream(48_000), pcm(babble(0.7))
+    stream.write(data[: 10 * 2 * STEP])
     job = speak(runtime, stream)
-    for at in range(7 * 2 * STEP, len(data), 2 * STEP):
+    wait_until(lambda: sink.frames >= 2, "the first pictures")
+    for at in range(10 * 2 * STEP, len(data), 2 * STEP):
         before = sink.frames
         stream.write(data[at : at + 2 * STEP])
-        wait_until(lambda: sink.frames > before, "the picture of 40 ms of sound")  # noqa: B023
+        wait_until(lambda: sink.frames > before, "the picture of 40 ms of sound", 20)  # noqa: B023
     stream.end()
     job.result()
     fragments = [event.fragment for event in job.live_events if hasattr(event, "fragment")]
