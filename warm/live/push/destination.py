@@ -41,10 +41,11 @@ class Destination:
         port = "" if self.port == DEFAULT_PORTS.get(self.scheme) else f":{self.port}"
         return f"{self.scheme}://{host}{port}{self.shown_path}"
 
-    def masked(self, text: str) -> str:
-        """Return a text without the secrets of this destination."""
+    def masked(self, text: str, *, shortest: int = 1) -> str:
+        """Return a text without the secrets of this destination that have at least this length."""
         for secret in self.secrets:
-            text = text.replace(secret, HIDDEN)
+            if len(secret) >= shortest:
+                text = text.replace(secret, HIDDEN)
         return text
 
 

@@ -31,6 +31,9 @@ KEY_MARGIN_SAMPLES = RATE_HZ // 5
 """A key frame is requested this much earlier: encoding takes a few pictures."""
 KEY_RETRY_SAMPLES = RATE_HZ // 2
 CHECK_S = 0.25
+GUARD_CHARS = 8
+"""Secrets of this length are removed from all reasons, where none should be; shorter ones could be
+parts of words. Texts of servers are masked where they arrive."""
 CLOSE_S = 1.5
 SOON_S = 3.0
 """Servers that do not like a key often take the stream and close soon after."""
@@ -100,9 +103,11 @@ class Push:
             except PushFailed as failure:
                 lived_s = time.monotonic() - begun_s if self.state.state == "live" else 0.0
                 delay_s = self._backoff.delay_s(failure, lived_s=lived_s, age_s=self.age_s)
-                reason = self._destination.masked(str(failure)) + hint(lived_s)
+                reason = self._destination.masked(str(failure), shortest=GUARD_CHARS)
+                reason += hint(lived_s)
             except Exception as error:  # noqa: BLE001 - the top of a task
-                details = self._destination.masked(traceback.format_exc())
+                details = traceback.format_exc()
+                details = self._destination.masked(details, shortest=GUARD_CHARS)
                 log.error("push to %s failed: %s", self._destination, details)  # noqa: TRY400
                 self._enter("failed", f"internal error ({type(error).__name__}); see the log")
                 return

@@ -67,7 +67,8 @@ class RtmpConnection:
 
     async def start(self) -> None:
         """Shake hands and ask to publish; raises PushFailed, PushRefused and Redirected."""
-        self._writer.transport.set_write_buffer_limits(high=0)
+        # With 0, Python's transport of TLS would wait for ever once it is empty.
+        self._writer.transport.set_write_buffer_limits(high=1)
         await self._shake_hands()
         self._send(chunks.SET_CHUNK_SIZE, chunks.CHUNK_BYTES.to_bytes(4, "big"), channel=2)
         application = {
@@ -157,7 +158,7 @@ class RtmpConnection:
         async for kind, *values in self._commands():
             if kind in ("_result", "_error") and values[:1] == [number]:
                 if kind == "_error":
-                    raise refused(values)
+                    raise refused(values, self._destination)
                 return values[-1]
         raise PushFailed("the server has closed the connection")
 
@@ -167,10 +168,9 @@ class RtmpConnection:
             code = code_of(values)
             if kind == "onStatus" and code == "NetStream.Publish.Start":
                 return
-            if kind == "_error" and values[:1] == [5]:
-                raise refused(values)
-            if kind == "onStatus" and is_failure(values):
-                raise refused(values)
+            is_error = kind == "_error" and values[:1] == [5]
+            if is_error or (kind == "onStatus" and is_failure(values)):
+                raise refused(values, self._destination)
         raise PushRefused("the server has closed the connection instead of taking the stream")
 
     async def _commands(self) -> AsyncIterator[list[Any]]:
@@ -206,7 +206,7 @@ class RtmpConnection:
         """Read until the server ends the stream."""
         async for kind, *values in self._commands():
             if kind == "onStatus" and is_failure(values):
-                raise refused(values)
+                raise refused(values, self._destination)
         raise PushFailed("the server has closed the connection")
 
     async def _drain(self) -> None:
@@ -282,14 +282,15 @@ def failure_of(error: BaseException) -> PushFailed:
     return PushFailed(f"the connection was lost ({reason_of(error)})")
 
 
-def refused(values: list[Any]) -> PushRefused | Redirected:
+def refused(values: list[Any], destination: RtmpDestination) -> PushRefused | Redirected:
     """Return the refusal in the values of a command."""
     found = next((each for each in values if isinstance(each, Mapping)), {})
     detail = found.get("ex")
     if isinstance(detail, Mapping) and isinstance(detail.get("redirect"), str):
         return Redirected(detail["redirect"])
     words = [str(found[name])[:200] for name in ("code", "description") if found.get(name)]
-    return PushRefused(f"the server refuses the stream: {', '.join(words) or 'without a reason'}")
+    shown = destination.masked(", ".join(words)) or "without a reason"
+    return PushRefused(f"the server refuses the stream: {shown}")
 
 
 def code_of(values: list[Any]) -> str:

@@ -1,0 +1,169 @@
+"""What real servers receive: pictures, sound, times, key frames, and no keys in the open."""
+
+import json
+import logging
+import socket
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.api.server_process import free_port
+from tests.tiny_face import HEIGHT, WIDTH
+from tests.warm.live.push.listeners import (
+    Received,
+    command_lines,
+    ffmpeg_listener,
+    packets,
+    pause,
+    read_media,
+    wait_for_port,
+)
+from tests.warm.live.push.live_place import GREY, live_place
+from tests.warm.live.push.whip_server import WhipServer
+
+pytestmark = pytest.mark.slow
+
+KEYS = {"rtmp": "key-of-rtmp", "srt": "key-of-srt", "whip": "key-of-whip"}
+PASSPHRASE = "passphrase-of-srt"
+PICTURE_S = 0.04
+FLASHES = 2
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Everything that three servers have received at once, and what could be seen meanwhile."""
+
+    received: dict[str, Received]
+    files: dict[str, Path]
+    seen: list[str]
+    """Command lines, log records and answers."""
+    states: dict[str, dict[str, object]]
+    """Last states of the pushes."""
+    encoders: int
+    """Feeds that were encoded."""
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    folder = tmp_path_factory.mktemp("pushes")
+    with ExitStack() as stack:
+        log = stack.enter_context(Captured())
+        place = stack.enter_context(live_place(folder))
+        server = stack.enter_context(WhipServer(token=KEYS["whip"]))
+        files = {"rtmp": folder / "rtmp.flv", "srt": folder / "srt.ts"}
+        urls = listen(stack, files) | {"whip": f"http://localhost:{server.port}/whip"}
+        pushes = {
+            name: place.pushes.start("a", url, KEYS[name])["id"] for name, url in urls.items()
+        }
+        for each in pushes.values():
+            place.wait_for("a", each, "live")
+        pause(1)
+        for _ in range(FLASHES):
+            place.flash("a")
+            pause(1)
+        lines = [line for line in command_lines() if "ffmpeg" not in line]  # the listeners
+        answers = json.dumps([place.pushes.all(), place.hub.stats()])
+        feeds = len(place.hub.stats()["feeds"])
+        states = {name: place.pushes.stop("a", each) for name, each in pushes.items()}
+        received = {"whip": Received(server.pictures, server.samples)}
+    for name, path in files.items():
+        received[name] = read_media(path)
+    return Recorded(received, files, [*lines, answers, *log], states, feeds)
+
+
+class Captured(logging.Handler):
+    """Keeps log records as text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def __enter__(self) -> list[str]:
+        logging.getLogger().addHandler(self)
+        return self.lines
+
+    def __exit__(self, *exc: object) -> None:
+        logging.getLogger().removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage() + str(vars(record)))
+
+
+def listen(stack: ExitStack, files: dict[str, Path]) -> dict[str, str]:
+    """Start the listeners and return the addresses for the pushes."""
+    rtmp, srt = free_port(), free_port()
+    own = f"rtmp://127.0.0.1:{rtmp}/live/{KEYS['rtmp']}"
+    stack.enter_context(ffmpeg_listener(files["rtmp"], own, "-listen", "1"))
+    secret = f"srt://127.0.0.1:{srt}?mode=listener&passphrase={PASSPHRASE}&pbkeylen=32"
+    stack.enter_context(ffmpeg_listener(files["srt"], secret))
+    wait_for_port(rtmp)
+    wait_for_port(srt, socket.SOCK_DGRAM)
+    return {
+        "rtmp": f"rtmp://127.0.0.1:{rtmp}/live",
+        "srt": f"srt://localhost:{srt}?passphrase={PASSPHRASE}&pbkeylen=32&latency=300",
+    }
+
+
+each_protocol = pytest.mark.parametrize("name", ["rtmp", "srt", "whip"])
+each_file = pytest.mark.parametrize("name", ["rtmp", "srt"])
+
+
+@each_protocol
+def test_the_pictures_are_those_of_the_feed(recorded: Recorded, name: str) -> None:
+    pictures = recorded.received[name].pictures
+    assert pictures[-1][1].shape == (HEIGHT, WIDTH)
+    dark = [picture for _, picture in pictures if abs(float(picture.mean()) - GREY) < 6]
+    assert len(dark) >= FLASHES * 10
+    assert len(recorded.received[name].flashes) == FLASHES
+
+
+@each_protocol
+def test_a_tone_begins_with_its_picture(recorded: Recorded, name: str) -> None:
+    received = recorded.received[name]
+    assert len(received.tones) == FLASHES, received.tones
+    # aiortc counts the times of each track from its own first packet.
+    allowed_s = PICTURE_S / 2 if name != "whip" else 2 * PICTURE_S
+    for flash, tone in zip(received.flashes, received.tones, strict=True):
+        assert abs(flash - tone) <= allowed_s
+
+
+@each_file
+@pytest.mark.parametrize("kind", ["video", "audio"])
+def test_times_go_on_without_gaps(recorded: Recorded, name: str, kind: str) -> None:
+    times = [time for time, _ in packets(recorded.files[name], kind)]
+    step_s = PICTURE_S if kind == "video" else 1024 / 48_000
+    steps = [later - earlier for earlier, later in pairwise(times)]
+    assert min(steps) > 0
+    assert max(abs(step - step_s) for step in steps) < 0.003
+
+
+@each_file
+def test_key_frames_are_at_most_two_seconds_apart(recorded: Recorded, name: str) -> None:
+    found = packets(recorded.files[name], "video")
+    keys = [time for time, is_key in found if is_key]
+    assert found[0][1]
+    ends = [*keys[1:], found[-1][0]]
+    assert max(end - key for key, end in zip(keys, ends, strict=True)) <= 2.0
+
+
+@each_protocol
+def test_what_arrives_is_whole(recorded: Recorded, name: str) -> None:
+    state = recorded.states[name]
+    assert state["state"] == "stopped"
+    assert (state["dropped"], state["restarts"]) == (0, 0)
+    times = [time for time, _ in recorded.received[name].pictures]
+    assert len(times) >= 25 * (times[-1] - times[0]) - 1
+
+
+def test_all_pushes_of_a_session_share_one_encoder(recorded: Recorded) -> None:
+    assert recorded.encoders == 1
+
+
+@pytest.mark.parametrize("secret", [*KEYS.values(), PASSPHRASE])
+def test_no_key_is_on_a_command_line_in_the_log_or_in_an_answer(
+    recorded: Recorded, secret: str
+) -> None:
+    assert [line for line in recorded.seen if secret in line] == []
