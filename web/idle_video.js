@@ -57,10 +57,15 @@ export class IdleVideo {
     this.#resume();
   }
 
-  /** Pauses on a frame of the film, which continues the loop. */
-  hold(frame) {
+  /** Pauses, because nobody sees it. */
+  rest() {
     this.#isLooping = false;
     this.#video.pause();
+  }
+
+  /** Pauses on a frame of the film, which continues the loop. */
+  hold(frame) {
+    this.rest();
     this.#seek(frame);
   }
 

@@ -5,7 +5,7 @@ import { FILM_PLAYERS } from "./film_player.js";
 const LIVE = "webrtc";
 const LIVE_TITLE = "Played by WebRTC, live";
 /** The film is played if there has been no live stream for this long. */
-const COVER_AFTER_MS = 2000;
+const COVER_AFTER_MS = 2500;
 /** A live stream that is lost is tried again at once if it was shown for this long. */
 const STABLE_MS = 3000;
 const FIRST_RETRY_MS = 1000;

@@ -7,6 +7,8 @@ import { Transition } from "./transition.js";
 const CHECK_INTERVAL_MS = 40;
 /** A film that stands still for this many checks has ended, or pauses for long enough to be hidden. */
 const MAX_STARVED_CHECKS = 3;
+/** The live stream covers the idle face after this time; the style sheet fades it. */
+const LIVE_FADE_MS = 200;
 
 /**
  * Shows the film from its first new frame on, and the idle face again when the film has ended.
@@ -28,7 +30,6 @@ export class Stage {
   #onFilmShown;
   #isLive = false;
   #isStalled = false;
-  #wasLiveSpeaking = false;
   #filmFrame = 0;
   #heldFrame = null;
   #starvedChecks = 0;
@@ -61,9 +62,8 @@ export class Stage {
   showLive(isLive) {
     this.#isLive = isLive;
     this.#isStalled = false;
+    if (isLive && this.#isFilmShown) this.#showIdle();
     this.updateLive();
-    if (!isLive) this.#idle.play();
-    else if (this.#isFilmShown) this.#showIdle();
   }
 
   /** The live stream delivers nothing, or goes on. */
@@ -75,10 +75,18 @@ export class Stage {
   /** To be called for each picture of the live stream. */
   updateLive() {
     const { isSpeaking } = this.#live;
-    const isWanted = isSpeaking || !REDUCED_MOTION.matches;
-    this.#element.classList.toggle("live", this.#isLive && !this.#isStalled && isWanted);
-    if (this.#isLive && isSpeaking && !this.#wasLiveSpeaking) this.#onFilmShown();
-    this.#wasLiveSpeaking = isSpeaking;
+    const wasTalking = this.#element.classList.contains("talking");
+    this.#element.classList.toggle("talking", isSpeaking);
+    this.#coverByLive(this.#isLive && !this.#isStalled && (isSpeaking || !REDUCED_MOTION.matches));
+    if (isSpeaking && !wasTalking) this.#onFilmShown();
+  }
+
+  /** The hidden idle face rests. */
+  #coverByLive(isCovered) {
+    if (this.#element.classList.contains("live") === isCovered) return;
+    this.#element.classList.toggle("live", isCovered);
+    if (isCovered) setTimeout(() => this.#element.classList.contains("live") && this.#idle.rest(), LIVE_FADE_MS);
+    else this.#idle.play();
   }
 
   /** Shows the face of a session; no effect if that face is shown already. */

@@ -193,6 +193,9 @@ def free_port() -> int:
 class Page:
     """The page of one session, open in the browser. It plays by MSE unless told otherwise."""
 
+    default_query = "&player=mse"
+    """Query of a page whose query names no player."""
+
     def __init__(
         self,
         browser: Chrome,
@@ -206,7 +209,7 @@ class Page:
     ) -> None:
         self.browser, self.port, self.session = browser, port, session
         browser.get_log("browser")
-        player = "" if "player=" in query else "&player=mse"
+        player = "" if "player=" in query else self.default_query
         browser.get(f"http://{host}:{port}{path}?session={session}{query}{player}")
         self.wait(lambda: self.text("status-text").startswith(status))
         if status == "ready":  # then wait until the page has chosen a player

@@ -7,6 +7,8 @@ const FADE_OUT_MS = 60;
 const CHECK_INTERVAL_MS = 40;
 /** The rest of a speech that the server has stopped is on its way for at most this long. */
 const MAX_REST_MS = 1000;
+/** Its sound may arrive later than its pictures by this much. */
+const SOUND_LAG_MS = 150;
 
 export class LivePlayback {
   #video;
@@ -18,6 +20,8 @@ export class LivePlayback {
   #isStopped = false;
   /** When the server confirmed that it has stopped; null before that. */
   #answeredMs = null;
+  /** Since when nobody speaks in the picture. */
+  #quietMs = 0;
   #isHeld = false;
   /** True if the browser allows no sound before the user has clicked. */
   #needsGesture = false;
@@ -156,17 +160,19 @@ export class LivePlayback {
   #update() {
     if (!this.#isPlaying) return;
     const timeS = this.#clock.timeAt();
-    if (timeS !== null) this.#positionS = timeS;
+    if (timeS !== null) [this.#positionS, this.#quietMs] = [timeS, performance.now()];
     if (this.#isStopped && this.#isRestOver(timeS)) this.#resume();
     this.#onPicture(timeS);
   }
 
-  /** True if the speech that was stopped has left the picture: nothing is said, or something new. */
+  /** True if the speech that was stopped is not heard any more: nothing is said, or something new. */
   #isRestOver(timeS) {
     if (this.#answeredMs === null) return false;
-    const isQuiet = timeS === null && !this.#clock.hasPending();
-    const isNew = this.#clock.receivedAt() > this.#answeredMs;
-    return isQuiet || isNew || performance.now() - this.#answeredMs > MAX_REST_MS;
+    const sinceMs = performance.now() - this.#answeredMs;
+    if (sinceMs > MAX_REST_MS) return true;
+    if (timeS !== null) return this.#clock.receivedAt() > this.#answeredMs;
+    const quietMs = performance.now() - this.#quietMs;
+    return Math.min(sinceMs, quietMs) > SOUND_LAG_MS && !this.#clock.hasPending();
   }
 
   #resume() {

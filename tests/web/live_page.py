@@ -1,0 +1,89 @@
+"""The page with a live stream, as tests see it: its pictures, its sound, and what it plays."""
+
+from typing import Any
+
+from tests.web.browsing import Page, ask
+
+WATCH = """
+// Records the pictures of the live stream while it is visible: their corner, and their mouth.
+const live = document.getElementById("live");
+const stage = document.getElementById("stage");
+const context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+window.livePictures = [];
+const watch = () => {
+  live.requestVideoFrameCallback(watch);
+  context.drawImage(live, 0, 0, 96, 96);
+  const grey = (x, y) => context.getImageData(x, y, 1, 1).data[0];
+  const isVisible = stage.classList.contains("live");
+  if (isVisible) window.livePictures.push({ corner: grey(2, 90), mouth: grey(48, 60) });
+};
+live.requestVideoFrameCallback(watch);
+// The loudness of the live stream, before the page's own volume.
+const audio = new AudioContext();
+const analyser = audio.createAnalyser();
+let source = null;
+window.loudness = () => {
+  if (source?.mediaStream !== live.srcObject) {
+    source?.disconnect();
+    source = live.srcObject && audio.createMediaStreamSource(live.srcObject);
+    source?.connect(analyser);
+  }
+  audio.resume();
+  const samples = new Float32Array(analyser.fftSize);
+  analyser.getFloatTimeDomainData(samples);
+  return Math.max(...samples.map(Math.abs));
+};
+"""
+BLOCK = "Network.setBlockedURLs"
+
+
+class LivePage(Page):
+    """The page of one session, which chooses its player itself."""
+
+    default_query = ""
+
+    def wait_until_live(self) -> None:
+        """Wait until the live stream is shown."""
+        self.wait(lambda: self.player() == "webrtc" and "live" in self.stage_classes())
+
+    def watch(self) -> None:
+        """Record the live pictures and their sound from now on."""
+        self.run(WATCH)
+
+    def pictures(self) -> Any:
+        """The recorded pictures: `{corner, mouth}`, greys."""
+        return self.run("return window.livePictures")
+
+    def loudness(self) -> float:
+        """The loudest sample of the live stream now."""
+        return float(self.run("return window.loudness()"))
+
+    def live(self, what: str) -> Any:
+        """A property of the element of the live stream."""
+        return self.element("live", what)
+
+    def player(self) -> Any:
+        """The name of the player."""
+        return self.element("player", "textContent")
+
+    def reason(self) -> Any:
+        """The reason why the live stream is not shown."""
+        return self.element("reason", "textContent")
+
+    def stage_classes(self) -> Any:
+        return self.element("stage", "className").split()
+
+    def is_speaking(self) -> bool:
+        return bool({"talking", "speaking"} & set(self.stage_classes()))
+
+    def block_live(self) -> None:
+        """Have the network refuse the requests for a live stream."""
+        self.browser.execute_cdp_cmd("Network.enable", {})
+        self.browser.execute_cdp_cmd(BLOCK, {"urls": ["*/whep"]})
+
+    def unblock(self) -> None:
+        self.browser.execute_cdp_cmd(BLOCK, {"urls": []})
+
+    def live_process(self) -> Any:
+        """The server's numbers of the live process."""
+        return ask(self.port, "GET", "/stats")["live"]

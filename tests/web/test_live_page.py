@@ -1,0 +1,169 @@
+"""The page with a live stream over WebRTC, in Chromium with a real server."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium.webdriver import Chrome, Keys
+from selenium.webdriver.common.by import By
+
+from tests.web.browsing import (
+    Page,
+    ask,
+    browser_tests,
+    chromium,
+    free_port,
+    kill,
+    on_every_page,
+    serving,
+    speak,
+)
+from tests.web.live_page import LivePage
+from tests.web.screens import SCREENS, resize
+from tests.web.senses import prefer
+
+pytest_plugins = ["tests.web.page_fixtures"]
+pytestmark = browser_tests
+
+SENTENCE = "This sentence takes about three seconds, all in all. "
+QUIET = 0.01
+"""Amplitude below which the live stream is silent."""
+NO_PATH = """
+// No packet reaches the server: its candidates are addresses where nobody listens.
+const apply = RTCPeerConnection.prototype.setRemoteDescription;
+RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
+  const nowhere = sdp.replace(/(a=candidate:\\S+ \\d udp \\d+) \\S+ \\d+/gi, "$1 192.0.2.1 9");
+  return apply.call(this, { type, sdp: nowhere });
+};
+RTCPeerConnection.prototype.addIceCandidate = async () => {};
+"""
+NO_CODEC = "RTCRtpReceiver.getCapabilities = () => ({ codecs: [{ mimeType: 'video/VP8' }] });"
+
+
+@pytest.fixture(scope="module")
+def live(browser: Chrome, port: int) -> LivePage:
+    """A page with a live stream, open for the tests that follow one another."""
+    page = LivePage(browser, port, "live")
+    page.wait_until_live()
+    page.watch()
+    return page
+
+
+def test_the_idle_face_lives_in_the_stream_and_its_delay_is_shown(live: LivePage) -> None:
+    live.wait(lambda: len({each["corner"] for each in live.pictures()}) > 3)
+    live.wait(lambda: live.text("delay").endswith("ms delay"))
+    assert live.reason() == ""
+    live.wait(lambda: live.idle("paused"))
+    assert live.appended() == []
+
+
+def test_a_text_is_heard_seen_and_captioned_in_the_stream(live: LivePage) -> None:
+    live.set_captions(True)
+    live.say("Hello world. And a second sentence.")
+    live.wait(lambda: live.text("caption") == "Hello world.")
+    live.wait(lambda: live.loudness() > 0.1)
+    live.wait(lambda: live.text("caption") == "And a second sentence.")
+    live.wait_until_silent()
+    contrasts = [abs(each["mouth"] - each["corner"]) for each in live.pictures()]
+    assert max(contrasts) > 20  # as loud as the sound, not as bright as the face
+    assert "first frame after" in live.text("latency")
+    assert live.text("caption") == ""
+    assert live.live("muted") is False
+    live.wait(lambda: live.clips() == ["Hello world. And a second sentence."])
+    live.set_captions(False)
+
+
+def test_stop_silences_at_once_and_the_next_text_is_heard(live: LivePage) -> None:
+    live.say(5 * SENTENCE)
+    live.wait(live.is_speaking)
+    live.wait(lambda: live.loudness() > 0.1)
+    live.browser.find_element(By.ID, "text").send_keys(Keys.ESCAPE)
+    live.wait(lambda: live.live("volume") == 0)
+    live.wait(lambda: live.live("volume") == 1)
+    assert live.loudness() < QUIET
+    assert not live.is_speaking()
+    live.wait(lambda: live.session_info()["state"] == "idle")
+    live.wait(lambda: len(live.clips()) == 2)
+    assert live.notes()[1].startswith("interrupted after")
+    live.say("Again")
+    live.wait(lambda: live.loudness() > 0.1)
+    assert live.live("volume") == 1
+    live.wait_until_silent()
+
+
+def test_starting_over_keeps_the_stream_and_begins_a_new_film(live: LivePage) -> None:
+    live.wait(lambda: live.clips() != [])
+    live.say(5 * SENTENCE)
+    live.wait(live.is_speaking)
+    live.click("reset")
+    live.click("reset")
+    live.wait(lambda: live.clips() == [])
+    live.wait_until_live()
+    live.wait_until_silent()
+    live.say("A new film")
+    live.wait(live.is_speaking)
+    live.wait(lambda: live.clips() == ["A new film"])
+    live.wait_until_silent()
+
+
+def test_a_crash_of_the_live_process_is_survived(live: LivePage) -> None:
+    live.wait_until_live()
+    starts = live.live_process()["starts"]
+    os.kill(live.live_process()["pid"], signal.SIGKILL)
+    live.wait(lambda: live.live_process()["starts"] > starts)
+    live.wait(lambda: "live" not in live.stage_classes())
+    live.wait_until_live()
+    live.say("I am back")
+    live.wait(live.is_speaking)
+    live.wait(lambda: live.clips()[-1] == "I am back")
+
+
+@pytest.mark.usefixtures("media")
+def test_with_reduced_motion_the_stream_is_seen_only_while_it_speaks(live: LivePage) -> None:
+    live.wait_until_silent()
+    prefer(live, "prefers-reduced-motion", "reduce")
+    live.wait(lambda: "live" not in live.stage_classes())
+    live.say("Now I move")
+    live.wait(lambda: {"live", "talking"} <= set(live.stage_classes()))
+    live.wait(lambda: not {"live", "talking"} & set(live.stage_classes()))
+
+
+def test_without_an_answer_the_film_is_played_until_the_stream_is_back(live: LivePage) -> None:
+    page = live
+    page.block_live()
+    page.browser.refresh()
+    page.wait(lambda: page.player() == "mse")
+    assert "the server cannot be reached" in page.reason()
+    speak(page.port, page.session, "By the film")
+    page.wait(lambda: "speaking" in page.stage_classes())
+    page.unblock()
+    page.wait_until_live()
+    assert page.reason() == ""
+    assert "speaking" not in page.stage_classes()
+    page.console_errors()
+
+
+@pytest.mark.usefixtures("resizable")
+def test_without_a_path_the_film_is_played_and_the_reason_fits_a_telephone(
+    browser: Chrome, port: int
+) -> None:
+    with on_every_page(browser, NO_PATH):
+        page = LivePage(browser, port, "blocked")
+        page.wait(lambda: page.player() == "mse")
+        speak(port, "blocked", "By the film")
+        page.wait(page.is_speaking)
+        page.wait(lambda: "UDP may be blocked" in page.reason())
+        resize(page, SCREENS["small"])
+        assert page.run("return document.documentElement.scrollWidth") <= 360
+        assert page.element("reason", "clientWidth") > 40
+
+
+def test_without_h264_the_film_is_played_with_the_reason(browser: Chrome, port: int) -> None:
+    with on_every_page(browser, NO_CODEC):
+        page = LivePage(browser, port, "codec")
+        page.wait(lambda: page.player() == "mse")
+        assert "plays no H.264" in page.reason()
+    page = LivePage(browser, port, "codec", "&player=hls")
+    assert (page.player(), page.reason()) == ("hls", "")
