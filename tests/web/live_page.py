@@ -34,7 +34,15 @@ window.loudness = () => {
   return Math.max(...samples.map(Math.abs));
 };
 """
-BLOCK = "Network.setBlockedURLs"
+BLOCK = """
+// The network refuses the requests for a live stream while `isBlocked` is true.
+window.isBlocked = true;
+const request = window.fetch;
+window.fetch = (url, options) => {
+  const isRefused = window.isBlocked && String(url).endsWith("/whep");
+  return isRefused ? Promise.reject(new TypeError("refused")) : request(url, options);
+};
+"""
 
 
 class LivePage(Page):
@@ -75,14 +83,6 @@ class LivePage(Page):
 
     def is_speaking(self) -> bool:
         return bool({"talking", "speaking"} & set(self.stage_classes()))
-
-    def block_live(self) -> None:
-        """Have the network refuse the requests for a live stream."""
-        self.browser.execute_cdp_cmd("Network.enable", {})
-        self.browser.execute_cdp_cmd(BLOCK, {"urls": ["*/whep"]})
-
-    def unblock(self) -> None:
-        self.browser.execute_cdp_cmd(BLOCK, {"urls": []})
 
     def live_process(self) -> Any:
         """The server's numbers of the live process."""

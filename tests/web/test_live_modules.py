@@ -86,3 +86,20 @@ def test_other_links_are_no_ice_servers(run: Any, header: str | None) -> None:
 
 def test_a_caption_is_shown_in_its_frames_and_may_be_extended(run: Any) -> None:
     assert run(CAPTIONS) == ["", "", "One.", "One.", "Two.", "Two.", ""]
+
+
+LIP_SYNC = """
+const { LipSync } = await import("/web/webrtc/lip_sync.js");
+const lipSync = new LipSync();
+return arguments[0].map(([audio, video]) => lipSync.follow([
+  { kind: "audio", estimatedPlayoutTimestamp: audio },
+  { kind: "video", estimatedPlayoutTimestamp: video },
+]));
+"""
+
+
+def test_the_pictures_wait_for_the_sound_step_by_step_and_no_longer_than_needed(run: Any) -> None:
+    late_sound = [(1000, 1100), (1000, 1020), (1000, 1005)]
+    early_sound = [(1000, 980), (1000, 900), (1000, 900)]
+    assert run(LIP_SYNC, late_sound + early_sound) == [80, 100, 100, 80, 50, 50]
+    assert run(LIP_SYNC, [(None, 5), (5, None), (0, 99)]) == [50, 50, 50]

@@ -2,25 +2,17 @@
 
 import os
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
 from tests.web.browsing import (
-    Page,
-    ask,
     browser_tests,
-    chromium,
-    free_port,
-    kill,
     on_every_page,
-    serving,
     speak,
 )
-from tests.web.live_page import LivePage
+from tests.web.live_page import BLOCK, LivePage
 from tests.web.screens import SCREENS, resize
 from tests.web.senses import prefer
 
@@ -130,19 +122,19 @@ def test_with_reduced_motion_the_stream_is_seen_only_while_it_speaks(live: LiveP
     live.wait(lambda: not {"live", "talking"} & set(live.stage_classes()))
 
 
-def test_without_an_answer_the_film_is_played_until_the_stream_is_back(live: LivePage) -> None:
-    page = live
-    page.block_live()
-    page.browser.refresh()
-    page.wait(lambda: page.player() == "mse")
-    assert "the server cannot be reached" in page.reason()
-    speak(page.port, page.session, "By the film")
-    page.wait(lambda: "speaking" in page.stage_classes())
-    page.unblock()
-    page.wait_until_live()
-    assert page.reason() == ""
-    assert "speaking" not in page.stage_classes()
-    page.console_errors()
+def test_without_an_answer_the_film_is_played_until_the_stream_is_back(
+    browser: Chrome, live: LivePage
+) -> None:
+    with on_every_page(browser, BLOCK):
+        browser.refresh()
+        live.wait(lambda: live.player() == "mse")
+        assert "the server cannot be reached" in live.reason()
+        speak(live.port, live.session, "By the film")
+        live.wait(lambda: "speaking" in live.stage_classes())
+        live.run("window.isBlocked = false")
+        live.wait_until_live()
+        assert live.reason() == ""
+        assert "speaking" not in live.stage_classes()
 
 
 @pytest.mark.usefixtures("resizable")

@@ -5,14 +5,11 @@ export class LiveDelay {
 
   /**
    * Returns the milliseconds of the pictures since the last call: half of the round trip, the
-   * jitter buffer, and the decoder. Null if none was shown.
+   * jitter buffer, and the decoder. Null if none was shown. `streams` and `pairs` are the browser's
+   * statistics of what arrives, and of the pairs of candidates.
    */
-  async measure(connection) {
-    const [videos, pairs] = await Promise.all([
-      connection.statistics("inbound-rtp"),
-      connection.statistics("candidate-pair"),
-    ]);
-    const video = videos.find(({ kind }) => kind === "video");
+  measure(streams, pairs) {
+    const video = streams.find(({ kind }) => kind === "video");
     const pair = pairs.find(({ nominated, state }) => nominated && state === "succeeded");
     if (!video) return null;
     const last = this.#last ?? {};

@@ -8,7 +8,7 @@ const CHECK_INTERVAL_MS = 40;
 /** The rest of a speech that the server has stopped is on its way for at most this long. */
 const MAX_REST_MS = 1000;
 /** Its sound may arrive later than its pictures by this much. */
-const SOUND_LAG_MS = 150;
+const SOUND_LAG_MS = 300;
 
 export class LivePlayback {
   #video;

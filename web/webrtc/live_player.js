@@ -1,5 +1,6 @@
 // Plays the live stream of a session, and notices when it is lost.
 
+import { LipSync } from "./lip_sync.js";
 import { LiveCaptions } from "./live_captions.js";
 import { LiveDelay } from "./live_delay.js";
 import { receiveMessages } from "./live_messages.js";
@@ -11,7 +12,7 @@ const CHECK_INTERVAL_MS = 250;
 const STALL_MS = 1000;
 /** A stream that has stalled for this long is lost. */
 const LOST_MS = 2500;
-const DELAY_INTERVAL_MS = 1000;
+const MEASURING_INTERVAL_MS = 1000;
 
 export class LivePlayer {
   #url;
@@ -88,19 +89,28 @@ export class LivePlayer {
 
   /** Resolves to the reason when the stream is lost. */
   async #untilLost() {
-    const delay = new LiveDelay();
+    const tools = { delay: new LiveDelay(), lipSync: new LipSync() };
     const arrivals = { packets: 0, atMs: performance.now() };
     let [measuredMs, isStalled] = [performance.now(), false];
     for (;;) {
       await pause(CHECK_INTERVAL_MS);
-      const reason = await this.#findLoss(arrivals);
+      const streams = await this.#connection.statistics("inbound-rtp");
+      const reason = this.#findLoss(streams, arrivals);
       if (reason !== null) return reason;
       const nowMs = performance.now();
       if (nowMs - arrivals.atMs > STALL_MS !== isStalled) this.#onStalled((isStalled = !isStalled));
-      if (nowMs - measuredMs < DELAY_INTERVAL_MS) continue;
+      if (nowMs - measuredMs < MEASURING_INTERVAL_MS) continue;
       measuredMs = nowMs;
-      this.#reportDelay(await delay.measure(this.#connection));
+      await this.#measure(streams, tools);
     }
+  }
+
+  async #measure(streams, { delay, lipSync }) {
+    this.#connection.setPictureDelay(lipSync.follow(streams));
+    const delayMs = delay.measure(streams, await this.#connection.statistics("candidate-pair"));
+    if (delayMs === null) return;
+    this.#playback.setDelay(delayMs);
+    this.#onDelay(delayMs);
   }
 
   #receiveMessages() {
@@ -124,19 +134,12 @@ export class LivePlayer {
   }
 
   /** The reason why the stream is lost; null if it is not. */
-  async #findLoss(arrivals) {
+  #findLoss(streams, arrivals) {
     if (this.#endReason !== null) return this.#endReason;
     if (this.#connection.isClosed) return "the connection was lost";
-    const streams = await this.#connection.statistics("inbound-rtp");
     const packets = streams.reduce((sum, { packetsReceived }) => sum + packetsReceived, 0);
     if (packets !== arrivals.packets) Object.assign(arrivals, { packets, atMs: performance.now() });
     return performance.now() - arrivals.atMs > LOST_MS ? "nothing arrives any more" : null;
-  }
-
-  #reportDelay(delayMs) {
-    if (delayMs === null) return;
-    this.#playback.setDelay(delayMs);
-    this.#onDelay(delayMs);
   }
 }
 

@@ -1,6 +1,7 @@
 // One connection to the live stream of a session, by WHEP.
 
 import { iceServers } from "./link_header.js";
+import { MIN_TARGET_MS } from "./lip_sync.js";
 
 const SDP = { "content-type": "application/sdp", accept: "application/sdp, application/problem+json" };
 const FRAGMENT = { "content-type": "application/trickle-ice-sdpfrag" };
@@ -11,8 +12,8 @@ const ANSWER_TIMEOUT_MS = 10_000;
 const PATH_TIMEOUT_MS = 5000;
 /** Candidates that are found within this time are sent together. */
 const GATHERING_MS = 40;
-/** The browser delays pictures and sound as little as the network allows. */
-const JITTER_BUFFER_TARGET_MS = 0;
+/** The sound is delayed as little as the network allows, and the pictures as much as the sound. */
+const JITTER_BUFFER_TARGETS_MS = { audio: 0, video: MIN_TARGET_MS };
 
 /** There is no live stream. `isLasting`: trying again is no use. */
 export class LiveUnavailable extends Error {
@@ -51,7 +52,7 @@ export class WhepConnection {
     signal.addEventListener("abort", () => this.close());
     this.#peer.addEventListener("icecandidate", ({ candidate }) => this.#addCandidate(candidate));
     this.#peer.addEventListener("track", ({ track, receiver }) => {
-      if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = JITTER_BUFFER_TARGET_MS;
+      setTarget(receiver, JITTER_BUFFER_TARGETS_MS[track.kind]);
       this.#stream.addTrack(track);
     });
     this.#addTransceivers();
@@ -90,6 +91,12 @@ export class WhepConnection {
     if (this.#resource === null) return;
     // The page may be closing; a server that is gone has no use for the request.
     fetch(this.#resource, { method: "DELETE", keepalive: true }).catch(() => {});
+  }
+
+  /** Sets how long the jitter buffer should keep pictures. */
+  setPictureDelay(targetMs) {
+    const receiver = this.#peer.getReceivers().find(({ track }) => track.kind === "video");
+    if (receiver.jitterBufferTarget !== targetMs) setTarget(receiver, targetMs);
   }
 
   /** The statistics of the connection: those of the type `type`. */
@@ -170,6 +177,11 @@ export class WhepConnection {
       check();
     });
   }
+}
+
+/** Not all browsers have it. */
+function setTarget(receiver, targetMs) {
+  if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = targetMs;
 }
 
 /** H.264 and its retransmissions; none if there is no H.264, undefined if the browser does not say. */

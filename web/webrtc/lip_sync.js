@@ -1,0 +1,27 @@
+// Keeps the pictures of a live stream together with its sound.
+//
+// The sound needs a longer jitter buffer than the pictures, and on a busy machine or network a much longer one.
+// Browsers let the pictures wait for it, but some take half a minute to get there. This sets the jitter
+// buffer of the pictures by the measured distance, once a second.
+
+/** The least the pictures wait: the usual delay of the sound on a good network. */
+export const MIN_TARGET_MS = 50;
+const MAX_TARGET_MS = 300;
+/** Smaller distances are left alone: nobody sees them, and every change makes a picture late. */
+const TOLERANCE_MS = 12;
+const MAX_STEP_MS = 30;
+
+export class LipSync {
+  #targetMs = MIN_TARGET_MS;
+
+  /** Returns the jitter buffer's target for the pictures, by the statistics of both streams. */
+  follow(statistics) {
+    const [audio, video] = ["audio", "video"].map((wanted) => statistics.find(({ kind }) => kind === wanted));
+    const lateMs = video?.estimatedPlayoutTimestamp - audio?.estimatedPlayoutTimestamp;
+    // Before the first reports of the server it is unknown, or 0.
+    if (!audio?.estimatedPlayoutTimestamp || !(Math.abs(lateMs) > TOLERANCE_MS)) return this.#targetMs;
+    const stepMs = Math.min(Math.max(lateMs, -MAX_STEP_MS), MAX_STEP_MS);
+    this.#targetMs = Math.min(Math.max(this.#targetMs + stepMs, MIN_TARGET_MS), MAX_TARGET_MS);
+    return this.#targetMs;
+  }
+}
