@@ -71,6 +71,7 @@ TOPICS = {
     "pace": "bench.pace",
     "watchers": "bench.viewers.watchers",
     "page": "bench.viewers.page",
+    "live_clock": "bench.live.clock",
     "skew": "bench.viewers.skew",
     "soak": "bench.soak",
 }
