@@ -47,6 +47,9 @@ class Outbox:
         self.dropped = 0
         """Pictures that were dropped because the network was too slow."""
 
+    def __len__(self) -> int:
+        return len(self._units)
+
     def put(self, unit: Unit) -> None:
         """Add a unit; never waits."""
         if unit.is_picture and self.wants_key:

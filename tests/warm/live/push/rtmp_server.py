@@ -64,9 +64,12 @@ class RtmpServer:
         self._ready.set()
         await self._stop.wait()
         server.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        clients = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in clients:
             task.cancel()
-        await asyncio.sleep(0)
+        await asyncio.gather(*clients, return_exceptions=True)
+        for _ in range(3):  # transports are closed in later passes of the loop
+            await asyncio.sleep(0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1

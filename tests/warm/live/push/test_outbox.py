@@ -1,4 +1,4 @@
-"""Media in front of a slow network: bounded by its duration, never waiting, with a new beginning."""
+"""Media in front of a slow network: bounded by its duration, and continued with a key frame."""
 
 import asyncio
 
