@@ -80,6 +80,15 @@ def lower_priority(nice: int) -> None:
         AUTOGROUP.write_text(str(value), encoding="ascii")
 
 
+def raise_priority(nice: int) -> None:
+    """Go before other processes when processors are scarce, if the system permits that.
+
+    `nice`: a negative value. Without effect for an ordinary user without `RLIMIT_NICE`.
+    """
+    with suppress(PermissionError):
+        lower_priority(nice)
+
+
 def limit_anonymous_memory(max_bytes: int) -> None:
     """Allow `max_bytes` of memory that no file backs, and no core files.
 

@@ -28,9 +28,14 @@ class FakeTicks(Ticks):
         super().__init__(now_ns=lambda: 0)
         self.stalls: dict[int, int] = {}
         """Ticks to skip, by tick."""
+        self.late_s = 0.0
 
     def wait(self, tick: int) -> int:
         return self.stalls.pop(tick, 0)
+
+    def lateness_s(self, tick: int) -> float:
+        assert tick >= 0
+        return self.late_s
 
 
 class Player:
@@ -186,6 +191,20 @@ def test_after_a_stall_both_tracks_are_on_the_clock_and_nothing_is_played_late(
     assert kinds == ["skipped"]
     pcm = np.concatenate([each.pcm for each in sounds(media) if each.pcm is not None])
     assert np.allclose(pcm[960 : 960 + STEP], 0.21)
+
+
+def test_a_feed_that_is_behind_leaves_pictures_out_but_no_sound(player: Player) -> None:
+    player.begin()
+    player.add(0, 30)
+    player.run(2)
+    player.ticks.late_s = 0.06
+    media = player.run(40)
+    assert [each.frame for each in pictures(media)] == [5, 10, 15, 20]
+    pcm = np.concatenate([each.pcm for each in sounds(media) if each.pcm is not None])
+    assert np.allclose(pcm[::STEP], np.arange(1, 21) / 100)
+    player.ticks.late_s = 0.0
+    assert [each.frame for each in pictures(player.run(4))] == [21, 22]
+    assert len(decoded(player.media)) == len(pictures(player.media))
 
 
 def test_an_interruption_is_silent_after_40_ms_and_older_frames_are_dropped(

@@ -30,6 +30,9 @@ from warm.live.feed.ticks import Ticks
 from warm.live.feed.timeline import Timeline
 from warm.render.compositing import Frame
 
+BEHIND_S = 0.04
+"""From this lateness on, most pictures are left out; the sound is not."""
+MOST_LEFT_OUT = 4
 KEY_FRAME_S = 0.5
 """Least time between two key frames that are asked for."""
 
@@ -77,6 +80,8 @@ class Producer:
         self._next_picture = 0
         """Sample of the clock at which the next picture is shown."""
         self._picture_number = 0
+        self._left_out = 0
+        """Pictures since the last one that was drawn."""
         self._film = FilmReading(self._lock, self._stopping)
         self._scene = Scene(place.avatar, place.fps)
         self._video: LiveVideoEncoder | None = None
@@ -177,7 +182,9 @@ class Producer:
             if skipped:
                 tick += skipped
                 self._skip_to(tick * PACKET_SAMPLES)
-            self._deliver(self._media(self._plan((tick + 1) * PACKET_SAMPLES)))
+            is_behind = self._ticks.lateness_s(tick) > BEHIND_S
+            plan = self._plan((tick + 1) * PACKET_SAMPLES)
+            self._deliver(self._media(plan, is_behind=is_behind))
             tick += 1
             self.ticks_done, self.cpu_s = tick, thread_time()
             yield
@@ -250,17 +257,23 @@ class Producer:
         self._line.rest(self._next_picture)
         return shot
 
-    def _media(self, plan: Plan) -> list[Media]:
-        """Draw and encode what is wanted; sound first, because it takes no time."""
+    def _media(self, plan: Plan, *, is_behind: bool) -> list[Media]:
+        """Draw and encode what is wanted; sound first, because it takes no time.
+
+        `is_behind`: most pictures are left out, so that the feed catches up before it stalls.
+        """
         wants = self.wants
         media: list[Media] = [*plan.events]
         if wants.packets or wants.pcm:
             media.append(self._sound(plan.packet, is_encoded=wants.packets))
         for planned in plan.pictures:
             self._picture_number += 1
-            if wants.packets or wants.pictures:
+            is_left_out = is_behind and self._left_out < MOST_LEFT_OUT
+            if (wants.packets or wants.pictures) and not is_left_out:
+                self._left_out = 0
                 media.append(self._picture(planned, is_encoded=wants.packets))
             else:
+                self._left_out += 1
                 self._scene_for(self._place).pass_over(planned.shot)
         if not wants.packets:
             self._video = self._audio = None

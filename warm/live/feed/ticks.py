@@ -27,6 +27,10 @@ class Ticks:
         """Return the time of a sample of the feed's clock."""
         return self._at_ns(sample) / _NS
 
+    def lateness_s(self, tick: int) -> float:
+        """Return how long ago a tick was due."""
+        return (self._now_ns() - self._at_ns(tick * PACKET_SAMPLES)) / _NS
+
     def wait(self, tick: int) -> int:
         """Wait for a tick; return how many ticks a stall has skipped, usually 0."""
         due_ns = self._at_ns(tick * PACKET_SAMPLES)

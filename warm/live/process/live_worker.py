@@ -12,12 +12,15 @@ from threading import Thread
 from typing import Any
 
 from isolation.allocator import limit_memory_kept
-from isolation.worker_setup import end_with_parent, limit_anonymous_memory
+from isolation.worker_setup import end_with_parent, limit_anonymous_memory, raise_priority
 from warm.live.live_server import LiveServer
 from warm.live.process.link import Link
 from warm.live.wire.media import receive_media
 from warm.settings import Settings
 
+NICE = -10
+"""Nice value, where the system permits it: a late picture cannot be made up for, unlike rendering,
+which is ahead of playback."""
 MEMORY_BYTES = 4 << 30
 """Memory that no file backs. A process that needs more has a fault, and is replaced."""
 EXTENSIONS: tuple[str, ...] = (
@@ -37,6 +40,7 @@ def main() -> None:
     if os.getppid() != parent:  # it ended before the kernel was asked to report that
         os._exit(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker decides when this process ends
+    raise_priority(NICE)
     limit_memory_kept()
     limit_anonymous_memory(MEMORY_BYTES)
     asyncio.run(serve(socket.socket(fileno=control), socket.socket(fileno=media)))
