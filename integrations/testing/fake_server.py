@@ -67,6 +67,7 @@ class FakeServer:
     """Text messages as objects, and sound as bytes."""
     connections: set[ServerConnection] = field(default_factory=set)
     numbers: int = 0
+    feeds: "list[Feed]" = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -94,6 +95,7 @@ class FakeServer:
         hello |= {"width": WIDTH, "height": HEIGHT, "ahead_s": 60}
         await socket.send(json.dumps(hello))
         feed = Feed(self, socket, rate, has_pictures=query.get("pictures") != ["none"])
+        self.feeds.append(feed)
         playing = asyncio.create_task(feed.play())
         try:
             async for message in socket:
@@ -148,6 +150,11 @@ class Feed:
         await self._tell("queued", self.open)
 
     async def _clear(self) -> None:
+        await self.interrupt()
+        await self.socket.send('{"type": "cleared"}')
+
+    async def interrupt(self) -> None:
+        """Stop everything, as another client of the session may."""
         self.epoch += 1
         self.open = None
         while self.queue:
@@ -155,7 +162,6 @@ class Feed:
             if not self.server.is_deaf:
                 await self._finish(said, interrupted=True)
         self.is_announced = False
-        await self.socket.send('{"type": "cleared"}')
 
     async def _tell(self, kind: str, said: Said, **more: object) -> None:
         event = {"type": kind, "utterance": said.name, "number": said.number, "own": True, **more}
