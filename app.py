@@ -26,6 +26,7 @@ from api.action import acting
 from api.archives import archives
 from api.audience import Audience
 from api.avatars import avatars
+from api.bithuman import bithuman
 from api.chat import chat
 from api.completions import completions
 from api.context import MAX_EXPORTS, MAX_RECEIVING, AppContext, attach_context, context
@@ -111,6 +112,8 @@ from warm.preparer.usage import AvatarUsage
 from warm.production.film_handler import FilmHandler
 from warm.production.used_uploads import used_uploads
 from warm.recogniser_factory import configured_recogniser
+from warm.rooms.own_address import own_url
+from warm.rooms.rooms import Rooms
 from warm.runtime import Runtime
 from warm.sessions.avatar_cache import require_fps
 from warm.sessions.limits import require_free_space
@@ -126,7 +129,7 @@ BLUEPRINTS = (
     *(chat, turn_video, personas, completions),
     *(transcription, openai_transcription),
     *(film, playlist, events, transcript, export, pushes, whep, live_socket),
-    *(voices, avatars, generate, lipsync, uploads, jobs, films),
+    *(voices, avatars, generate, lipsync, uploads, jobs, films, bithuman),
     *(health, stats, metrics, page, login, documents),
     *DID_BLUEPRINTS,
 )
@@ -257,6 +260,7 @@ def assemble(
             runtime=runtime,
             live=hub,
             pushes=Pushes(hub, push_urls=settings.push_urls, max_pushes=settings.max_pushes),
+            rooms=make_rooms(settings, app),
             open_sockets=OpenSockets(hub, audience, settings.on_disconnect),
             avatars=store,
             jobs=jobs,
@@ -326,6 +330,25 @@ def make_flask(settings: Settings) -> Flask:
     app.config["PUBLIC_URL"] = settings.public_url
     app.json.sort_keys = False  # type: ignore[attr-defined]
     return app
+
+
+def make_rooms(settings: Settings, app: Flask) -> Rooms:
+    """Return the faces in rooms of LiveKit."""
+
+    def end_session(session_id: str) -> None:
+        app_context = context(app)
+        session = app_context.runtime.sessions.registry.lookup(session_id)
+        with app_context.conversations.ending(session_id, is_deleted=True):
+            app_context.runtime.remove(session)
+        app_context.pushes.end_session(session_id, "its session was deleted")
+
+    return Rooms(
+        program=settings.livekit_worker,
+        servers=settings.livekit_servers,
+        max_rooms=settings.max_rooms,
+        own_url=own_url(settings.host, settings.port),
+        end_session=end_session,
+    )
 
 
 def make_fetcher(settings: Settings, uploads: UploadStore) -> Fetcher:

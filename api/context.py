@@ -27,6 +27,7 @@ from warm.preparer.preparations import Preparations
 from warm.preparer.preparer import Preparer
 from warm.preparer.usage import AvatarUsage
 from warm.production.film_handler import FilmHandler
+from warm.rooms.rooms import Rooms
 from warm.runtime import Runtime
 from warm.sessions.session import Session
 from warm.settings import Settings
@@ -52,6 +53,7 @@ class AppContext:
     live: LiveHub
     """The live process, which is started by its first client."""
     pushes: Pushes
+    rooms: Rooms
     open_sockets: OpenSockets
     avatars: AvatarStore
     jobs: Jobs

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from werkzeug.datastructures import Headers
 
 KEY_HEADER = "X-Api-Key"
+KEY_HEADERS = (KEY_HEADER, "Api-Secret")
+"""Headers that are a key alone; the second one is that of bitHuman's clients."""
 MAX_CHARS = 1024
 """A longer header holds no key."""
 _URL_SAFE = str.maketrans("-_", "+/")
@@ -21,7 +23,7 @@ def sent_secrets(headers: Headers) -> list[str]:
         found.append(credentials)
     elif scheme.lower() == "basic":
         found.extend(basic_secrets(credentials))
-    found.append(headers.get(KEY_HEADER, "").strip())
+    found.extend(headers.get(name, "").strip() for name in KEY_HEADERS)
     return [secret for secret in dict.fromkeys(found) if 0 < len(secret) <= MAX_CHARS]
 
 

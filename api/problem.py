@@ -120,6 +120,14 @@ from warm.production.errors import FilmIncomplete, UnsupportedOption
 from warm.render.health import NotReady
 from warm.render.jobs import Interrupted
 from warm.render.shares import QueueFull
+from warm.rooms.errors import (
+    BadRoom,
+    JoinFailed,
+    JoinTimedOut,
+    NoAddress,
+    TooManyRooms,
+    WorkerMissing,
+)
 from warm.sessions.archive import UnknownArchive
 from warm.sessions.avatar_cache import AvatarFpsMismatch
 from warm.sessions.errors import (
@@ -390,6 +398,11 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     RecogniserKeyRefused: (502, "RecogniserKeyError"),
     RecognitionTimeout: (504, "RecognitionTimeoutError"),
     RequestCancelled: (409, "InterruptedError"),
+    WorkerMissing: (501, "NotInstalledError"),
+    JoinFailed: (502, "RoomError"),
+    JoinTimedOut: (504, "RoomTimeoutError"),
+    TooManyRooms: (503, "QueueFullError"),
+    NoAddress: (503, "NotReadyError"),
     UnknownPush: (404, "NotFoundError"),
     TooManyPushes: (503, "QueueFullError"),
     FilmReplaced: (410, "GoneError"),
@@ -527,6 +540,12 @@ def _(error: LiveRefused) -> Problem:
 
 @problem_of.register
 def _(error: BadSpeechRequest) -> Problem:
+    detail = str(error)
+    return Problem(status=422, kind="ValidationError", detail=detail, details={error.field: detail})
+
+
+@problem_of.register
+def _(error: BadRoom) -> Problem:
     detail = str(error)
     return Problem(status=422, kind="ValidationError", detail=detail, details={error.field: detail})
 

@@ -40,6 +40,7 @@ def show() -> dict[str, Any]:
         "engine": engine_json(health),
         "live": app_context.live.stats(),
         "pushes": pushes_json(app_context.pushes),
+        "rooms": app_context.rooms.counts(),
         "device": device_json(health),
     }
 

@@ -231,3 +231,11 @@ class DidVoice(Answer):
 
 class DidVoicesAnswer(RootModel[list[DidVoice]]):
     """The voices that can speak."""
+
+
+class AgentSessionAnswer(Answer):
+    """A face that has joined a room of LiveKit."""
+
+    id: str = Field(description="Its session.")
+    agent_id: str
+    status: Literal["started"]

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from api.answers import Answer
 from api.answers.jobs import JobCounts
 from api.answers.pushes import PushCounts
+from api.answers.rooms import RoomCounts
 from api.example import example
 
 
@@ -164,4 +165,5 @@ class StatsAnswer(Answer):
     engine: EngineAnswer
     live: LiveAnswer
     pushes: PushCounts
+    rooms: RoomCounts
     device: DeviceAnswer

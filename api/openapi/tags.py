@@ -13,6 +13,7 @@ TAGS = {
     "generate": "The API of MuseTalk servers.",
     "lipsync": "The API of lip-sync services.",
     "did": "The API of D-ID.",
+    "rooms": "Faces for rooms of LiveKit.",
     "keys": "The login of the page, and the key of a request.",
     "uploads": "Pictures, videos and recordings that requests refer to.",
     "server": "State of the server.",

@@ -133,6 +133,7 @@ class EventLoopWorker(Worker):
             self.jobs.stop()
             self.conversations.stop()
             self.runtime.stop()
+            context(cast(Flask, self.wsgi)).rooms.close()
             context(cast(Flask, self.wsgi)).live.close()
             if self.runtime.is_warm:
                 self.runtime.close()

@@ -103,20 +103,27 @@ class CheckedBackend(NetworkBackend):
 
     def _resolve(self, host: str, port: int) -> list[IpAddress]:
         """Return the addresses of a host in the order of the system; raises FetchFailed."""
-        future: Future[list[Any]] = _resolvers.submit(
-            socket.getaddrinfo, host, port, type=socket.SOCK_STREAM
-        )
-        try:
-            found = future.result(min(CONNECT_S, self._deadline.left_s()))
-            addresses = [normal(each[4][0]) for each in found]
-        except (OSError, UnicodeError) as error:
-            raise FetchFailed(f"has a host that cannot be found: {host}") from error
-        except TooLate:
-            future.cancel()
-            raise FetchFailed(f"has a host that cannot be found in time: {host}") from None
-        except ValueError as error:
-            raise ForbiddenAddress(f"leads to an address of {host} that is local") from error
-        return list(dict.fromkeys(addresses))
+        return resolved(host, port, min(CONNECT_S, self._deadline.left_s()))
+
+
+def resolved(host: str, port: int, timeout_s: float) -> list[IpAddress]:
+    """Return the addresses of a host in the order of the system.
+
+    Raises FetchFailed, and ForbiddenAddress for an address with a zone.
+    """
+    future: Future[list[Any]] = _resolvers.submit(
+        socket.getaddrinfo, host, port, type=socket.SOCK_STREAM
+    )
+    try:
+        addresses = [normal(each[4][0]) for each in future.result(timeout_s)]
+    except (OSError, UnicodeError) as error:
+        raise FetchFailed(f"has a host that cannot be found: {host}") from error
+    except TooLate:
+        future.cancel()
+        raise FetchFailed(f"has a host that cannot be found in time: {host}") from None
+    except ValueError as error:
+        raise ForbiddenAddress(f"leads to an address of {host} that is local") from error
+    return list(dict.fromkeys(addresses))
 
 
 class BoundedStream(NetworkStream):

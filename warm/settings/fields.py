@@ -429,6 +429,14 @@ class Settings(StabilizedAvatarSettings):
     webhook_secret: SecretStr | None = None
     """Secret with which webhooks are signed, 16 bytes or more: docs/did.md. None: they are not
     signed."""
+    livekit_worker: Path | None = None
+    """The program that joins rooms of LiveKit with a face, or the virtual environment in which
+    integrations/livekit is installed: docs/voice-agents.md. None: no rooms are joined."""
+    livekit_servers: str = "public"
+    """LiveKit servers whose rooms may be joined, in a list: names, addresses, networks such as
+    `10.0.0.0/8`, and `public` for all hosts of the internet."""
+    max_rooms: Annotated[int, Field(ge=0, le=1000)] = 8
+    """Maximum number of faces in rooms at once; each has a process."""
     push_urls: str | None = None
     """Hosts that the live feed may be pushed to, in a list: names, addresses, networks such as
     `10.0.0.0/8`, and `public` for all hosts of the internet. None: there are no pushes:
@@ -462,6 +470,7 @@ class Settings(StabilizedAvatarSettings):
     @field_validator(
         *("host", "allowed_hosts", "allowed_origins", "frame_ancestors", "trusted_proxies"),
         *("tts_voices", "tts_languages", "fetch_allowed_networks", "push_urls", "ice_servers"),
+        "livekit_servers",
         mode="before",
     )
     @classmethod
@@ -492,7 +501,7 @@ class Settings(StabilizedAvatarSettings):
         check_public_url(value)
         return value
 
-    @field_validator("fetch_allowed_networks", "push_urls")
+    @field_validator("fetch_allowed_networks", "push_urls", "livekit_servers")
     @classmethod
     def _check_fetch_networks(cls, value: str | None) -> str | None:
         check_networks(value)

@@ -1,0 +1,1 @@
+"""Faces in rooms of LiveKit: workers, in processes of their own, that join them."""
