@@ -45,17 +45,31 @@ class LaunchForm(Form):
     avatar is made of it once."""
 
 
-@bithuman.post("/launch")
-@bithuman.post("/v1/runtime-tokens/request")
-@operation(
+launching = operation(
     form=LaunchForm,
     answers={200: RoomAnswer, 202: RoomAnswer},
     problems=(404, 409, 501, 502, 503, 504, 507),
     tag="rooms",
     scope="speak",
 )
+
+
+@bithuman.post("/launch")
+@launching
 def launch() -> ResponseReturnValue:
     """Have a face join a room; 202 if its avatar must be made of the picture first."""
+    return launched()
+
+
+@bithuman.post("/v1/runtime-tokens/request")
+@launching
+def request_token() -> ResponseReturnValue:
+    """Do the same: the path of bitHuman's own server."""
+    return launched()
+
+
+def launched() -> ResponseReturnValue:
+    """Have a face join the room in the body."""
     form, app_context = read_form(LaunchForm), context()
     app_context.rooms.check("livekit_url", form.livekit_url)
     image = form.avatar_image

@@ -8,6 +8,7 @@ from api.answers.did import AgentSessionAnswer
 from api.context import context
 from api.did.errors import did_blueprint
 from api.did.lenient import Lenient, read_lenient
+from api.example import example
 from api.operation import operation
 from api.rooms import DEFAULT_RATE_HZ, face_of, room_request
 
@@ -40,6 +41,16 @@ class AudioConfig(Lenient):
 
 class JoinBody(Lenient):
     """The body of `POST /v2/agents/ID/sessions/join`."""
+
+    model_config = example(
+        transport={
+            "provider": "livekit",
+            "server_url": "wss://livekit.example",
+            "token": "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl",
+            "room_name": "lobby",
+        },
+        audio_config={"sample_rate": 24_000},
+    )
 
     transport: Transport
     audio_config: AudioConfig = AudioConfig()
