@@ -112,13 +112,6 @@ class SessionSpeech:
         sound = runtime.pcm_stream(stream.rate_hz)
         given = runtime.recording_pcm(sound, stream.text)
         start_pump(live, self._id, stream.key, sound)
-        try:
-            given.begin()
-            skipped = {"session": self._id, "stream": stream.key, "skipped": given.skipped}
-            live.call("speech.skipped", skipped)
-        except Exception:
-            given.cancel()
-            raise
         return runtime.speak_sound(session, given, origin=origin, utterance=stream.key)
 
     def _clear(self) -> None:

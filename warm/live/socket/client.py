@@ -112,6 +112,7 @@ class LiveClient:
         self._is_refused = False
         """The open utterance was refused: its sound is ignored."""
         self._faults = 0
+        self._captions: list[dict[str, Any]] = []
         self._pinged_s = self._told_dropped_s = self._loop.time()
         self._told_dropped = (0, 0)
         self._check: asyncio.TimerHandle | None = None
@@ -142,6 +143,7 @@ class LiveClient:
     def on_sound(self, sound: LiveSound) -> None:
         """Send a packet of sound, after what it changes is told."""
         own = self._line.hear(sound)
+        self._tell_captions()
         if self._wishes.has_sound:
             self._outbox.put_sound(packed(SOUND, self._place(sound), self._pcm(sound, own)))
         self._resume()
@@ -162,19 +164,21 @@ class LiveClient:
                 )
 
     def on_event(self, event: LiveEvent) -> None:
-        """Tell an event of the feed."""
+        """Note an event of the feed; a caption waits for the sound of the same tick."""
         self._line.note(event)
         if event.kind == "caption" and event.data.get("text"):
-            key = event.data.get("utterance")
-            own = self._line.utterance(key)
-            named = {"utterance": key, "number": self._line.number_of(key), "own": False}
-            members = named if own is None else own.facts(self)
-            self.tell("caption", {"text": event.data["text"], **members})
+            self._captions.append(event.data)
 
     def on_end(self, reason: str) -> None:
         """Close the connection: the feed has ended."""
         is_deleted = "deleted" in reason
         self.close(SESSION_DELETED if is_deleted else CloseCode.GOING_AWAY, reason)
+
+    def _tell_captions(self) -> None:
+        captions, self._captions = self._captions, []
+        for data in captions:
+            facts = self._line.facts_of(data.get("utterance"), self)
+            self.tell("caption", {"text": data["text"], **facts})
 
     # From the client
 
@@ -299,12 +303,11 @@ class LiveClient:
 
     def _place(self, media: LiveSound | LivePicture) -> Place:
         """Return the place of a picture or of a packet at the rate of this socket."""
-        number, own = self._line.number_of(media.utterance), self._line.utterance(media.utterance)
+        number = self._line.number_of(media.utterance)
         position = 0
         if number and media.position is not None:
             before = media.offset if isinstance(media, LiveSound) else 0
-            skipped = 0 if own is None else own.skipped
-            position = self._own_rate(media.position + skipped - before)
+            position = self._own_rate(media.position - before)
         clock = self._own_rate(media.sample)
         return Place(number=number, position=position, clock=clock, epoch=media.epoch)
 
@@ -316,8 +319,7 @@ class LiveClient:
         if own is None or own.sound.rate_hz != rate_hz or sound.position is None:
             return converted
         step = SAMPLE_RATE_HZ // rate_hz
-        position = sound.position + own.skipped
-        origin = sound.sample + sound.offset - position  # where it began, on the clock
+        origin = sound.sample + sound.offset - sound.position  # where it began, on the clock
         start = sound.sample // step - origin // step
         return own.sound.read(start, PACKET_SAMPLES // step)
 

@@ -10,6 +10,8 @@ from warm.live.feed.subscriber import PACKET_SAMPLES, SAMPLE_RATE_HZ, LiveEvent,
 from warm.live.socket.kept_sound import KeptSound
 from warm.live.socket.utterance import Listener, Outcome, Utterance
 
+KEY_PREFIX = "sound:"
+"""Beginning of the ids of utterances of clients."""
 MAX_UTTERANCES = 16
 """Utterances of one client that are not finished."""
 PROGRESS_S = 1.0
@@ -80,6 +82,14 @@ class Line:
             return own.number
         return self._other.number if self._other is not None and self._other.key == key else 0
 
+    def facts_of(self, key: str | None, listener: Listener) -> dict[str, Any]:
+        """Return the members by which messages to a client identify what is spoken."""
+        own = self.utterance(key)
+        if own is not None:
+            return own.facts(listener)
+        name = None if key is None or key.startswith(KEY_PREFIX) else key or None
+        return {"utterance": name, "number": self.number_of(key), "own": False}
+
     def ahead_s(self, owner: Listener) -> float:
         """Return how much sound of a client waits to be heard."""
         return sum(each.ahead_s for each in self._of(owner))
@@ -95,7 +105,7 @@ class Line:
                 f"{MAX_UTTERANCES} utterances of this client are not finished, which is the limit;"
                 " begin the next one after a `finished`",
             )
-        key, now_s = self._keys(), self._clock()
+        key, now_s = f"{KEY_PREFIX}{self._keys()}", self._clock()
         event = {"session_id": self.session_id, "stream": key, "rate": rate_hz, **facts}
         if not self._emit("speech.begin", event):
             raise Refusal("NotReadyError", "the server does not take sound at present; try again")
@@ -137,20 +147,26 @@ class Line:
         self._sample = sound.sample
         self._note_epoch(sound.epoch)
         for each in list(self._own.values()):
-            self._settle(each)
+            self._settle(each, sound.utterance)
         own = self.utterance(sound.utterance)
         if own is not None and sound.position is not None:
+            self._finish_other()
             self._hear_own(own, sound.position + PACKET_SAMPLES - sound.offset)
         elif sound.utterance not in (None, *self._past) and sound.position is not None:
             self._hear_other(str(sound.utterance), sound.position, sound.offset)
         if self._other is not None and self._other.is_cut is not None:
-            self._finish_other(was_interrupted=self._other.is_cut)
+            self._finish_other()
         return own
 
     def note(self, event: LiveEvent) -> None:
-        """Note an event of the feed about speech that is not a client's."""
-        is_end = event.kind in {"finished", "interrupted"}
-        if is_end and self._other is not None and event.data.get("utterance") == self._other.key:
+        """Note an event of the feed that ends something."""
+        if event.kind not in {"finished", "interrupted"}:
+            return
+        key = event.data.get("utterance")
+        own = self.utterance(key)
+        if own is not None:
+            own.is_past = own.is_past or event.kind == "finished"
+        elif self._other is not None and key == self._other.key:
             self._other.is_cut = event.kind == "interrupted"
 
     def done(self, key: str, outcome: Outcome, problem: Mapping[str, Any] | None) -> None:
@@ -167,21 +183,10 @@ class Line:
             found.heard = found.sound.samples
         self._drop_if_over(found)
 
-    def skip(self, key: str, skipped: int) -> None:
-        """Note that samples at the beginning of an utterance are not played."""
-        found = self._own.get(key)
-        if found is not None:
-            found.skipped = skipped
-
     def tell_error(self, listener: Listener, problem: Mapping[str, Any], found: Utterance) -> None:
         """Tell a client about a problem of its utterance."""
         named = {"utterance": found.name, "number": found.number}
         listener.tell("error", {"problem": dict(problem), **named})
-
-    def tell_all(self, kind: str, members: Mapping[str, Any]) -> None:
-        """Send a message to all clients."""
-        for each in list(self.listeners):
-            each.tell(kind, dict(members))
 
     def _of(self, owner: Listener) -> list[Utterance]:
         return [each for each in self._own.values() if each.owner is owner]
@@ -218,19 +223,26 @@ class Line:
             own.told_s = now_s
             self._tell(own, "progress", {"position_s": own.position_s})
 
-    def _settle(self, each: Utterance) -> None:
-        """Finish an utterance of which nothing more will be heard.
+    def _settle(self, each: Utterance, heard: str | None) -> None:
+        """Finish an utterance of which nothing more will be heard; `heard` is what is heard now.
 
         Called for each packet, so that the end is told after the last one.
         """
         if each is not next(iter(self._own.values())):
             return
-        is_over = each.is_heard and (each.heard_s is not None or each.outcome is not None)
-        if each.ended_s is not None:
-            last_s = max(each.ended_s, each.heard_s or each.ended_s)
-            is_over = is_over or self._clock() - last_s > GIVEN_UP_S
-        if is_over:
+        is_passed = each.is_past and each.outcome == "complete" and heard != each.key
+        if is_passed:  # its end may have been skipped in a stall
+            each.heard = each.sound.samples
+        if is_passed or self._is_over(each):
             self._finish(each, was_interrupted=each.outcome == "cut")
+
+    def _is_over(self, each: Utterance) -> bool:
+        """True if an utterance was heard, or will not be heard to its end."""
+        if each.is_heard and (each.heard_s is not None or each.outcome is not None):
+            return True
+        if each.ended_s is None:
+            return False
+        return self._clock() - max(each.ended_s, each.heard_s or each.ended_s) > GIVEN_UP_S
 
     def _drop_if_over(self, each: Utterance) -> None:
         """Forget an utterance that was rendered and that nobody listens to."""
@@ -252,19 +264,23 @@ class Line:
     def _hear_other(self, key: str, position: int, offset: int) -> None:
         other = self._other
         if other is not None and (other.key != key or position + PACKET_SAMPLES < other.stop):
-            self._finish_other(was_interrupted=bool(other.is_cut))
+            self._finish_other()
             other = None
         if other is None:
             other = self._other = Other(key, next(self._numbers), position)
-            self.tell_all("started", self._other_facts(other))
+            self._tell_other("started", {})
         other.stop = max(other.stop, position + PACKET_SAMPLES - offset)
 
-    def _finish_other(self, *, was_interrupted: bool) -> None:
-        other, self._other = self._other, None
+    def _finish_other(self, *, was_interrupted: bool = False) -> None:
+        """Tell the end of what is not a client's, if there is something."""
+        other = self._other
         if other is not None:
             position_s = other.stop / SAMPLE_RATE_HZ
-            members = {"position_s": position_s, "interrupted": was_interrupted}
-            self.tell_all("finished", {**self._other_facts(other), **members})
+            was_interrupted = was_interrupted or bool(other.is_cut)
+            self._tell_other("finished", {"position_s": position_s, "interrupted": was_interrupted})
+            self._other = None
 
-    def _other_facts(self, other: Other) -> dict[str, Any]:
-        return {"utterance": other.key or None, "number": other.number, "own": False}
+    def _tell_other(self, kind: str, members: Mapping[str, Any]) -> None:
+        assert self._other is not None
+        for each in list(self.listeners):
+            each.tell(kind, {**self.facts_of(self._other.key, each), **members})

@@ -43,7 +43,6 @@ class LiveSockets:
         server.handler("socket.prepare")(self.prepare)
         server.handler("socket.open")(self.open)
         server.handler("speech.pull")(self.pull)
-        server.handler("speech.skipped")(self.skip)
         server.handler("speech.done")(self.done)
         server.on_close(self.close)
         server.add_stats("sockets", self.stats)
@@ -83,13 +82,6 @@ class LiveSockets:
                 return {"pcm": "", "end": False}
         data = found.sound.take(PULLED_BYTES)
         return {"pcm": base64.b64encode(data).decode(), "end": found.sound.is_taken}
-
-    async def skip(self, params: dict[str, Any], _descriptors: list[int]) -> dict[str, Any]:
-        """Note how much silence before an utterance is not played."""
-        line = self._lines.get(params["session"])
-        if line is not None:
-            line.skip(params["stream"], params["skipped"])
-        return {}
 
     async def done(self, params: dict[str, Any], _descriptors: list[int]) -> dict[str, Any]:
         """Note that the worker has ended the clip of an utterance."""
@@ -139,7 +131,7 @@ class LiveSockets:
                 session_id,
                 self._server.emit,
                 clock=self._loop.time,
-                keys=lambda: f"sound-{next(self._keys)}",
+                keys=lambda: str(next(self._keys)),
             )
         return found
 

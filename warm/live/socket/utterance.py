@@ -34,8 +34,6 @@ class Utterance:
     began_s: float
     fed_s: float
     """Time at which sound arrived last."""
-    skipped: int = 0
-    """Samples of silence before its first sound that are not played, at the feed's rate."""
     heard: int = 0
     """Samples that were heard, at its own rate."""
     heard_s: float | None = None
@@ -44,6 +42,8 @@ class Utterance:
     """Time at which its progress was told last."""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when there is more for the worker, or nothing will come."""
+    is_past: bool = False
+    """True if the feed has passed its end. The packet of that moment may have its last samples."""
     outcome: Outcome | None = None
     """Set when the worker has ended it."""
     ended_s: float | None = None
@@ -76,10 +76,8 @@ class Utterance:
         self.arrived.set()
 
     def hear(self, stop: int, now_s: float) -> None:
-        """Note that it was heard up to a sample of its clip, at the feed's rate."""
-        heard = (self.skipped + stop) * self.sound.rate_hz // SAMPLE_RATE_HZ
-        if self.sound.is_complete:
-            heard = min(heard, self.sound.samples)
+        """Note that it was heard up to a sample, at the feed's rate."""
+        heard = min(stop * self.sound.rate_hz // SAMPLE_RATE_HZ, self.sound.samples)
         self.heard, self.heard_s = max(self.heard, heard), now_s
 
     def facts(self, listener: Listener) -> dict[str, Any]:
