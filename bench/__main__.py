@@ -42,6 +42,7 @@ TOPICS = {
     "mouth": "bench.faces.mouth",
     "video": "bench.faces.video",
     "life": "bench.faces.life",
+    "actions": "bench.faces.actions",
     "resting_lips": "bench.faces.resting_lips",
     "turned_heads": "bench.faces.turned_heads",
     "neural": "bench.neural.neural",

@@ -383,7 +383,10 @@ class Runtime:
         """
         self.check_ready()
         self.sessions.films.preload(session)
-        avatar = self.avatar_cache.fetch(self.sessions.compatibility.avatar_id(session.choices))
+        avatar_id = self.sessions.compatibility.avatar_id(session.choices)
+        avatar = self.avatar_cache.fetch(avatar_id)
+        if planned.name not in avatar.actions:
+            avatar = self.avatar_cache.fetch_with_new_actions(avatar_id)
         action = find_action(avatar.id, avatar.actions, planned.name)
         self._check_frames(session, action.frames / avatar.fps)
         job = SpeakJob(

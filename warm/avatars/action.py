@@ -33,6 +33,10 @@ class Action:
     """Name of its file, as given."""
     mouth_frames: int = 0
     """Frames on which a speaking mouth can be drawn."""
+    head_step: float = 0.02
+    """Usual movement of the head from one frame of the idle loop to the next, eye distances."""
+    picture_step: float = 2.0
+    """Usual change of the picture there, grey levels."""
 
     @property
     def end(self) -> int:
@@ -47,6 +51,8 @@ class Action:
             "digest": self.digest,
             "source": self.source,
             "mouth_frames": self.mouth_frames,
+            "head_step": self.head_step,
+            "picture_step": self.picture_step,
         }
 
 

@@ -144,6 +144,21 @@ class AvatarBuild:
     """Frames (h, w, 3) that the engine drew while preparing, by the sound they show; for the
     preview."""
 
+    def avatar(self) -> Avatar:
+        """Return the avatar as it is now, without an id and without its actions."""
+        base = slice(0, self.base_frames)
+        return Avatar(
+            id=self.folder.name,
+            digest="",
+            fps=self.fps,
+            frames=self.frames[base],
+            transforms=self.transforms[base],
+            landmarks=self.landmarks[base],
+            loop=self.loop,
+            extras=self.extras,
+            folder=self.folder,
+        )
+
     def write_array(self, name: str, array: NDArray[np.generic]) -> None:
         """Store `array` with the avatar; it is read as `Avatar.extras[name]`."""
         np.save(self.folder / f"{name}.npy", array)

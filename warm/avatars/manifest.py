@@ -53,6 +53,8 @@ class StoredAction(BaseModel):
     digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     source: str = ""
     mouth_frames: NonNegativeInt = 0
+    head_step: Annotated[float, Field(gt=0)]
+    picture_step: Annotated[float, Field(gt=0)]
 
 
 class Manifest(BaseModel):

@@ -2,14 +2,13 @@
 
 The path continues below the action, unchanged. At both ends the picture glides between the two:
 the faces are moved to a common place, while one picture is mixed into the other. The action begins
-and ends at a pair of frames that are alike, and a glide is as long as the head needs to move from
-one to the other no faster than it moves in the idle loop.
+and ends at a pair of frames that are alike, and a glide is so long that neither the head nor the
+picture changes faster than it usually does in the idle loop.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +29,17 @@ MOVE_COST = 60.0
 """Cost of a movement of the head by an eye distance, in the same unit."""
 PEAK_SPEED = 1.5
 """Greatest speed of a glide, relative to its mean."""
-LEAST_STEP_IOD = 0.008
-"""A head may always glide by this much per frame; the loop of a photo hardly moves."""
-SAMPLE_STRIDE = 8
+USUAL = 75
+"""Percentile of the loop's steps that a glide may make."""
+LEAST_STEP_IOD, LEAST_CHANGE = 0.008, 0.6
+"""A glide may always move the head, and change the picture in grey levels, by this much per frame;
+the loop of a photo hardly moves."""
+SAMPLE_STRIDE = 16
+"""Pictures are compared at every 16th pixel in both directions."""
+SAMPLED_STEPS = 16
+"""Steps of the loop whose change of the picture is measured."""
+CANDIDATE_STRIDE = 2
+"""Every second frame of the delay is considered."""
 HEAD_POINTS = np.array(
     [
         [CANONICAL_EYES[0] - CANONICAL_IOD / 2, CANONICAL_EYES[1]],
@@ -94,10 +101,13 @@ def perform(avatar: Avatar, action: Action, path_at: PathAt, earliest: int) -> P
     skipped = min(skipped, max(0, (action.frames - 2 * shortest_glide(fps)) // 4))
     half = shortest_glide(fps) // 2
     delay, skip = best_pair(
-        [sight(avatar, path_at(earliest + n + half).frame) for n in range(later + 1)],
+        [
+            sight(avatar, path_at(earliest + n + half).frame)
+            for n in range(0, later + 1, CANDIDATE_STRIDE)
+        ],
         [sight(avatar, action.start + n + half) for n in range(skipped + 1)],
     )
-    start, first = earliest + delay, action.start + skip
+    start, first = earliest + CANDIDATE_STRIDE * delay, action.start + skip
     last = action.end - 1
     full = start + last - first  # the frame of the clip that shows the last frame of the action
     _, left_out = best_pair(
@@ -105,9 +115,11 @@ def perform(avatar: Avatar, action: Action, path_at: PathAt, earliest: int) -> P
         [sight(avatar, last - n - half) for n in range(skipped + 1)],
     )
     frames = last - left_out - first + 1
-    entry = glide_length(avatar, path_at(start + half).frame, first + half, frames)
+    entry = glide_length(avatar, action, path_at(start + half).frame, first + half, frames)
     shown_last = first + frames - 1
-    exit_ = glide_length(avatar, path_at(start + frames - half).frame, shown_last - half, frames)
+    exit_ = glide_length(
+        avatar, action, path_at(start + frames - half).frame, shown_last - half, frames
+    )
     return Performance(
         action=action, start=start, first=first, frames=frames, entry=entry, exit=exit_
     )
@@ -151,11 +163,12 @@ def difference(one: Sight, other: Sight) -> float:
     return MOVE_COST * moved + float(np.abs(one.picture - other.picture).mean())
 
 
-def glide_length(avatar: Avatar, near: int, far: int, frames: int) -> int:
-    """Return the length of a glide between two frames, in an action of a number of frames."""
-    heads = (apply(avatar.transforms[frame], HEAD_POINTS) for frame in (near, far))
-    distance = float(np.linalg.norm(np.subtract(*heads), axis=1).max())
-    needed = math.ceil(PEAK_SPEED * distance / largest_step_px(avatar))
+def glide_length(avatar: Avatar, action: Action, near: int, far: int, frames: int) -> int:
+    """Return the length of a glide between two frames, in `frames` of an action."""
+    one, other = sight(avatar, near), sight(avatar, far)
+    moved = float(np.linalg.norm(one.head - other.head, axis=1).max()) / action.head_step
+    changed = float(np.abs(one.picture - other.picture).mean()) / action.picture_step
+    needed = math.ceil(PEAK_SPEED * max(moved, changed))
     shortest, longest = shortest_glide(avatar.fps), round(LONGEST_GLIDE_S * avatar.fps)
     return max(1, min(max(shortest, min(longest, needed)), frames // 2 - 1))
 
@@ -165,12 +178,27 @@ def shortest_glide(fps: int) -> int:
     return round(SHORTEST_GLIDE_S * fps)
 
 
-@lru_cache(32)
-def largest_step_px(avatar: Avatar) -> float:
-    """Return the largest movement of the head between two frames of the idle loop, pixels."""
-    heads = apply(avatar.path, HEAD_POINTS)
-    steps = np.linalg.norm(np.diff(heads, axis=0), axis=2).max(axis=1)
-    return max(float(steps.max(initial=0.0)), LEAST_STEP_IOD * iod_px(avatar))
+@dataclass(frozen=True, slots=True)
+class UsualStep:
+    """What usually changes from one frame of the idle loop to the next."""
+
+    head: float
+    """Movement of the head, eye distances."""
+    picture: float
+    """Change of the picture, grey levels."""
+
+
+def usual_step(avatar: Avatar) -> UsualStep:
+    """Return the usual step of an avatar's loop, which each of its actions stores."""
+    heads = apply(avatar.path, HEAD_POINTS) / iod_px(avatar)
+    moved = np.linalg.norm(np.diff(heads, axis=0), axis=2).max(axis=1)
+    cursors = np.linspace(0, avatar.period - 2, SAMPLED_STEPS).astype(int).tolist()
+    pairs = [[sight(avatar, avatar.index_at(each + n)) for n in (0, 1)] for each in cursors]
+    changed = [float(np.abs(one.picture - other.picture).mean()) for one, other in pairs]
+    return UsualStep(
+        max(float(np.percentile(moved, USUAL)), LEAST_STEP_IOD),
+        max(float(np.percentile(changed, USUAL)), LEAST_CHANGE),
+    )
 
 
 def iod_px(avatar: Avatar) -> float:

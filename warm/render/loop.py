@@ -172,7 +172,7 @@ class RenderLoop:
     def _join_actions(self) -> None:
         """Have the clips that are being rendered show the actions that wait for them."""
         for clip in self._renderer.live_clips:
-            joining = partial(first_joining, clip.job.session_id)
+            joining = partial(first_joining, clip)
             while clip.can_join and (job := self._queue.take(joining)) is not None:
                 self._join(job, clip)
 
@@ -351,9 +351,18 @@ def first_dropped(jobs: Sequence[SpeakJob]) -> SpeakJob | None:
     return first_of([job for job in jobs if is_dropped(job)])
 
 
-def first_joining(session_id: str, jobs: Sequence[SpeakJob]) -> SpeakJob | None:
-    """The first of the jobs of a session whose actions another clip may show; None if none."""
-    return first_of([job for job in jobs if job.session_id == session_id and job.may_join])
+def first_joining(clip: Clip, jobs: Sequence[SpeakJob]) -> SpeakJob | None:
+    """The first of the jobs whose actions a clip of another one can show; None if there is none.
+
+    An action that was added to the avatar meanwhile waits for the next clip.
+    """
+    return first_of([job for job in jobs if job.may_join and has_actions(clip, job)])
+
+
+def has_actions(clip: Clip, job: SpeakJob) -> bool:
+    """True if a clip of the same session has the actions of a job."""
+    is_same = clip.job.session_id == job.session_id
+    return is_same and all(planned.name in clip.avatar.actions for planned in job.actions)
 
 
 def first_blank(jobs: Sequence[SpeakJob]) -> SpeakJob | None:

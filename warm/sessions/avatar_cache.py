@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
@@ -142,6 +143,18 @@ class AvatarCache:
         read_ahead(avatar.folder)
         with self._lock:
             return self._add(avatar).avatar
+
+    def fetch_with_new_actions(self, avatar_id: str) -> Avatar:
+        """Return the avatar, with the actions that were added to it since it was opened.
+
+        One that was prepared again in another way is not opened: its sessions keep the old one
+        until a reset. Raises AvatarError.
+        """
+        known = self.fetch(avatar_id)
+        with suppress(AvatarMissing):
+            if self._store.summary(avatar_id).base_digest == known.base_digest:
+                self.reload_facts(avatar_id)
+        return self.fetch(avatar_id)
 
     def load(self, avatar_id: str) -> None:
         """Load an avatar into the engine. Render thread; raises as `fetch` and `load_avatar`."""

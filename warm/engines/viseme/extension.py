@@ -37,7 +37,7 @@ def extended_rows(
     build: AvatarBuild, part: AvatarBuild, ruler: FaceRuler
 ) -> dict[str, NDArray[np.generic]]:
     """Return the rows of the arrays of a mouth for the frames of `part`; see `ExtendableEngine`."""
-    avatar, count = loop_of(build), build.base_frames or len(build.frames)
+    avatar, count = build.avatar(), build.base_frames or len(build.frames)
     base = build_anatomy(build.landmarks[:count], build.transforms[:count], build.loop)
     offset = lip_line_offset(base, build.frames[:count])
     more = further_frames(base, part.landmarks, part.transforms, offset)
@@ -60,21 +60,6 @@ def extended_rows(
     if learned is not None:
         rows |= {LEARNED_PREFIX + field: getattr(learned, field) for field in LEARNED}
     return rows
-
-
-def loop_of(build: AvatarBuild) -> Avatar:
-    """Return the avatar under construction."""
-    return Avatar(
-        id=build.folder.name,
-        digest="",
-        fps=build.fps,
-        frames=build.frames,
-        transforms=build.transforms,
-        landmarks=build.landmarks,
-        loop=build.loop,
-        extras=build.extras,
-        folder=build.folder,
-    )
 
 
 def mouth_of(data: MouthData, learned: LearnedData | None, frames: NDArray[np.uint8]) -> Mouth:

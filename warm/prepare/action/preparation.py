@@ -13,6 +13,7 @@ from warm.avatars.avatar import AvatarBuild
 from warm.avatars.recipe import PreparationSettings
 from warm.engines.base import Engine
 from warm.face.finder import FaceFinder
+from warm.motion.performance import usual_step
 from warm.prepare.action.closing import ClosedFilm, close_film
 from warm.prepare.action.extension import Extension
 from warm.prepare.action.job import ActionJob
@@ -58,6 +59,7 @@ def add_action(
 ) -> None:
     """Add one action."""
     build, loop = extension.build, extension.loop
+    build.base_frames = loop
     height, width = build.frames.shape[1:3]
     largest = max(tools.settings.max_side, height, width)
     with scratch_of(build) as scratch:
@@ -74,13 +76,15 @@ def add_action(
         film = track_film(job)
         closed = close_film(film, place_film(film, job), job)
         part = part_of(build, closed, loop)
-        build.base_frames = loop
+        usual = usual_step(build.avatar())
         action = Action(
             name=source.name,
             start=len(build.frames),
             frames=len(closed.frames),
             digest=action_digest(source, build.fps),
             source=source.source_name or str(source.path),
+            head_step=round(usual.head, 5),
+            picture_step=round(usual.picture, 3),
         )
         extension.add(action, part, closed.mouth_shares, tools.engine)
 
