@@ -120,7 +120,14 @@ def acting_avatar(folder: Path) -> Avatar:
         landmarks=np.zeros((len(frames), 468, 3), np.float32),
         extras={MOUTH_SHARES: shares},
         actions={
-            name: Action(name=name, start=start, frames=count, digest="0" * 64, mouth_frames=count)
+            name: Action(
+                name=name,
+                start=start,
+                frames=count,
+                digest="0" * 64,
+                mouth_frames=count,
+                picture_step=40.0,
+            )
             for start, (name, count) in zip(starts, ACTION_FRAMES.items(), strict=False)
         },
     )
