@@ -441,6 +441,7 @@ LIVE_REFUSALS = {
     "ice_restart": (422, "ValidationError"),
     "unknown_viewer": (404, "NotFoundError"),
     "viewers_full": (503, "QueueFullError"),
+    "feeds_full": (503, "QueueFullError"),
 }
 """Status and kind of each kind of `LiveRefused`."""
 LIMITED = (QueueFull, TooManySessions, JobQueueFull)

@@ -1,5 +1,8 @@
 """Errors of live watching, as the worker raises them."""
 
+UNKNOWN_AVATAR = "unknown-avatar"
+"""Kind of `LiveRefused` that `LiveHub.call` handles itself."""
+
 
 class LiveUnavailable(RuntimeError):
     """The live process cannot answer now; the request may be sent again."""

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from isolation.protocol import Payload
-from warm.live.errors import LiveRefused, LiveUnavailable
+from warm.live.errors import UNKNOWN_AVATAR, LiveRefused, LiveUnavailable
 from warm.live.process.live_process import LiveProcess
 from warm.live.process.media_sender import MediaMessage, MediaSender
 from warm.live.process.supervisor import LiveSupervisor, SupervisorHooks
@@ -285,7 +285,7 @@ class LiveHub:
             try:
                 return self._supervisor.call(method, message, timeout_s=timeout_s, descriptors=fds)
             except LiveRefused as refused:
-                if refused.kind != "unknown-avatar":
+                if refused.kind != UNKNOWN_AVATAR:
                     raise
         with packed_avatar(film.avatar) as (facts, descriptor):
             named = {**message, "avatar": {**facts, "key": key}}

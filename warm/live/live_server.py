@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from isolation.protocol import Payload
 from warm.avatars.avatar import Avatar
-from warm.live.errors import LiveRefused
+from warm.live.errors import UNKNOWN_AVATAR, LiveRefused
 from warm.live.feed.feed import Feed
 from warm.live.feed.feed_place import FeedPlace
 from warm.live.wire.control import close_all
@@ -16,6 +16,7 @@ from warm.settings import Settings
 
 CLOSE_S = 1.0
 """Longest time for the callbacks of `on_close`."""
+MAX_FEEDS = 64
 MAX_AVATARS = 32
 """Avatars that are kept mapped while no feed shows them."""
 COUNTED = (
@@ -158,7 +159,7 @@ class LiveServer:
         """Make the feed of a session exist, with the avatar of these facts."""
         avatar = self._avatars.get(facts["avatar"])
         if avatar is None:
-            raise LiveRefused("unknown-avatar", facts["avatar"])
+            raise LiveRefused(UNKNOWN_AVATAR, facts["avatar"])
         place = FeedPlace(
             session_id=facts["session_id"], avatar_key=facts["avatar"], avatar=avatar,
             fps=facts["fps"], path=facts["path"], position=facts["position"],
@@ -166,10 +167,22 @@ class LiveServer:
         )  # fmt: skip
         feed = self._feeds.get(place.session_id)
         if feed is None:
+            self._make_room()
             self._feeds[place.session_id] = Feed(place, loop=self.loop, on_closed=self._forget)
             self.emit("feed.opened", {"session_id": place.session_id, "avatar": place.avatar_key})
         else:
             feed.show(place)
+
+    def _make_room(self) -> None:
+        """End a feed that nobody watches if there are `MAX_FEEDS`; raises LiveRefused."""
+        if len(self._feeds) < MAX_FEEDS:
+            return
+        unwatched = next((feed for feed in self._feeds.values() if not feed.is_watched), None)
+        if unwatched is None:
+            raise LiveRefused(
+                "feeds_full", f"{MAX_FEEDS} sessions are watched live; try again later"
+            )
+        unwatched.close("other sessions need its place")
 
     def _forget(self, feed: Feed) -> None:
         self._add_to_totals(feed.state())

@@ -326,3 +326,25 @@ def test_a_closed_hub_refuses_calls_and_ends_the_process(tmp_path: Path) -> None
     assert not Path(f"/proc/{pid}").exists()
     with pytest.raises(LiveUnavailable, match="stopping"):
         watched.watch("one")
+
+
+def test_a_feed_that_nobody_watches_makes_room_for_another(watched: Watched) -> None:
+    for index in range(64):
+        watched.hub.call("ping", {"session_id": f"idle-{index}"})
+    watched.watch("one")
+    assert watched.hub.is_live("one")
+    feeds = watched.hub.stats()["feeds"]
+    assert len(feeds) == 64 and feeds["one"]["subscribers"] >= 1
+
+
+def test_a_process_that_cannot_start_is_reported_at_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub = LiveHub(Settings(results_dir=tmp_path), extensions=["tests.warm.live.no_such_module"])
+    hub.connect(Films(tiny_avatar(tmp_path)))
+    try:
+        with pytest.raises(LiveUnavailable, match="has ended"):
+            hub.call("ping", {})
+    finally:
+        hub.close()
+    assert "the live process ended" in caplog.text

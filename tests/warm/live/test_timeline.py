@@ -167,6 +167,20 @@ def test_frames_that_arrive_after_a_stall_past_their_time_are_dropped(recorded: 
     assert recorded.timeline.counts.late == 1 + 48 + 1
 
 
+def test_after_a_stall_without_a_frame_the_mouth_closes_at_once(recorded: Recorded) -> None:
+    recorded.timeline.begin(clip())
+    recorded.timeline.add(0, 0, frames(0, 3))
+    recorded.shots(3)
+    recorded.timeline.add(0, 3, frames(3, 1))
+    recorded.shots(1)
+    recorded.timeline.add(0, 4, frames(4, 1))
+    recorded.timeline.skip(50)
+    shots = recorded.shots(CLOSING + 1)
+    assert [round(shot.closed, 2) for shot in shots] == [0.33, 0.67, 1.0, 0]
+    recorded.timeline.add(0, 54, frames(54, 1))
+    assert numbers(recorded.shots(1)) == [54]
+
+
 def test_a_stall_beyond_the_end_of_a_clip_ends_it(recorded: Recorded) -> None:
     recorded.timeline.begin(clip())
     recorded.timeline.add(0, 0, frames(0, 6))

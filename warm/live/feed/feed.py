@@ -114,6 +114,11 @@ class Feed:
         """Number of interruptions; media of earlier epochs are not played."""
         return self._producer.epoch
 
+    @property
+    def is_watched(self) -> bool:
+        """True if it has a subscriber."""
+        return bool(self._seats)
+
     def subscribe(self, subscriber: Subscriber, wants: Wants) -> Subscription:
         """Give media to a subscriber from now on; packets begin with a key frame."""
         seat = Seat(self, subscriber, wants, awaits_key=wants.packets)

@@ -178,6 +178,8 @@ class Timeline:
             return
         before = clip.next_frame
         self.counts.late += clip.skip(pictures)
+        if clip.next_frame not in clip.frames:
+            clip.starved = self._pictures(HOLD_S)  # the last picture is too old to be held
         self._note("skipped", {"utterance": clip.utterance, "frames": clip.next_frame - before})
 
     def clear(self, epoch: int) -> int | None:

@@ -39,7 +39,8 @@ def main() -> None:
     end_with_parent()
     if os.getppid() != parent:  # it ended before the kernel was asked to report that
         os._exit(0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker decides when this process ends
+    for number in (signal.SIGINT, signal.SIGTERM):  # the worker decides when this process ends
+        signal.signal(number, signal.SIG_IGN)
     raise_priority(NICE)
     limit_memory_kept()
     limit_anonymous_memory(MEMORY_BYTES)

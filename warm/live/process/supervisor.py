@@ -62,7 +62,7 @@ class LiveSupervisor:
         self._is_ready = self._is_wanted = self._is_closing = False
         self._not_before_s = 0.0
         """Earliest time of the next start."""
-        self._short_lives = 0
+        self._short_lives = self._ended = 0
         self._calls: dict[int, Future[dict[str, Any]]] = {}
         self._numbers = count(1)
         self._wake_fd: int | None = None
@@ -138,9 +138,14 @@ class LiveSupervisor:
                     f"{delay_s:.0f} s; the log has the cause",
                     retry_after_s=max(1, round(delay_s)),
                 )
-            self._changed.wait_for(lambda: self._is_ready or self._is_closing, START_S)
+            ended = self._ended
+            self._changed.wait_for(
+                lambda: self._is_ready or self._is_closing or self._ended > ended, START_S
+            )
             if self._is_closing:
                 raise LiveUnavailable("the server is stopping")
+            if self._ended > ended:
+                raise LiveUnavailable("the live process has ended; the log has the cause")
             if not self._is_ready or self._process is None:
                 raise LiveUnavailable(f"the live process did not start within {START_S:g} s")
             return self._process
@@ -271,10 +276,12 @@ class LiveSupervisor:
         for call in list(self._calls.values()):
             with suppress(Exception):  # answered meanwhile
                 call.set_exception(LiveUnavailable("the live process has ended; try again"))
+        self._delay_start(lived_s)
         with self._changed:
             self._is_wanted = self._hooks.is_needed()
+            self._ended += 1
+            self._changed.notify_all()
         self._hooks.on_ended()
-        self._delay_start(lived_s)
 
     def _delay_start(self, lived_s: float) -> None:
         self._short_lives = 0 if lived_s > LONG_LIFE_S else self._short_lives + 1
