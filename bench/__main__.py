@@ -74,6 +74,7 @@ TOPICS = {
     "page": "bench.viewers.page",
     "live_clock": "bench.live.clock",
     "skew": "bench.viewers.skew",
+    "viewers_live": "bench.live.viewers",
     "soak": "bench.soak",
 }
 """Module of each topic; it has `measure(out: Path) -> list[Figure]`, `out` the folder of plots."""

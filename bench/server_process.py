@@ -82,7 +82,7 @@ class ServerProcess:
 
     def cpu_s(self) -> float:
         """Return the CPU time that the server's processes have used."""
-        return sum(map(_cpu_s, process_tree(self.process.pid)))
+        return sum(map(cpu_s, process_tree(self.process.pid)))
 
 
 def process_tree(pid: int, depth: int | None = None) -> Iterator[int]:
@@ -102,7 +102,8 @@ def resident_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
+    """Return the CPU time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime
 

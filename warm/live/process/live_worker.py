@@ -1,6 +1,7 @@
 """Main program of the live process, which `LiveProcess` starts."""
 
 import asyncio
+import gc
 import importlib
 import logging
 import os
@@ -60,6 +61,8 @@ async def serve(control: socket.socket, media: socket.socket) -> None:
     server = LiveServer(Settings(**first["params"]["settings"]), link)
     for name in (*EXTENSIONS, *first["params"]["extensions"]):
         importlib.import_module(name).register(server)
+    gc.freeze()  # what exists now is not garbage
+    gc.collect()  # counts what is left: further collections are short and frequent
     Thread(target=receive, args=(media, server), name="media", daemon=True).start()
     link.answer(first["call"], {"result": {"pid": os.getpid()}})
     answering = asyncio.ensure_future(answer_all(calls, server, link))

@@ -1,6 +1,8 @@
 """All viewers of the live process: their places, their sessions and their ends."""
 
+import asyncio
 import functools
+import gc
 import secrets
 from collections import OrderedDict
 from typing import Any
@@ -11,6 +13,7 @@ from warm.live.webrtc.candidates import read_trickle
 from warm.live.webrtc.congestion import Bandwidth
 from warm.live.webrtc.errors import UnknownViewer, ViewersFull
 from warm.live.webrtc.ice_servers import ice_servers
+from warm.live.webrtc.loop_lag import LoopLag
 from warm.live.webrtc.offer import read_offer
 from warm.live.webrtc.shared_rate import SharedRate
 from warm.live.webrtc.viewer import Viewer, ViewerCalls
@@ -20,6 +23,11 @@ SHARES = 2
 MAX_REMEMBERED = 256
 """Ended viewers whose reason is kept."""
 ID_BYTES = 12
+COLLECT_EVERY = 8
+"""Ended viewers after which garbage is collected. Connections are circles of objects, and their
+memory in libraries is not counted by the collector."""
+COLLECT_AFTER_S = 1.0
+"""Time in which their sockets are closed."""
 
 
 class Viewers:
@@ -34,6 +42,9 @@ class Viewers:
         """By session."""
         self._ended: OrderedDict[str, tuple[str, str]] = OrderedDict()
         """Session and reason of viewers that have ended, by id."""
+        self._loop = asyncio.get_running_loop()
+        self._lag = LoopLag(self._loop)
+        self._gone = 0
         self._accepted = 0
         self._refused = 0
 
@@ -75,6 +86,7 @@ class Viewers:
             "connected": sum(viewer.is_connected for viewer in self._viewers.values()),
             "accepted": self._accepted,
             "refused": self._refused,
+            "loop_lag_p99_s": self._lag.p99_s(),
             "sessions": {name: each.facts() for name, each in self._broadcasts.items()},
         }
 
@@ -109,6 +121,7 @@ class Viewers:
             ),
         )
         self._viewers[viewer.id] = viewer
+        self._lag.start()
         return viewer
 
     def _broadcast(self, session_id: str) -> Broadcast:
@@ -133,9 +146,14 @@ class Viewers:
     def _forget(self, viewer: Viewer) -> None:
         """Note the end of a viewer; the last one of a session leaves its feed."""
         self._viewers.pop(viewer.id, None)
+        if not self._viewers:
+            self._lag.stop()
         self._ended[viewer.id] = viewer.session_id, viewer.reason
         while len(self._ended) > MAX_REMEMBERED:
             self._ended.popitem(last=False)
+        self._gone += 1
+        if self._gone % COLLECT_EVERY == 0:
+            self._loop.call_later(COLLECT_AFTER_S, gc.collect)
         broadcast = self._broadcasts.get(viewer.session_id)
         if broadcast is None:
             return

@@ -5,7 +5,6 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from aiortc import RTCIceServer
@@ -137,7 +136,7 @@ def test_a_turn_server_that_refuses_the_credentials_costs_only_its_candidate(
 ) -> None:
     async def play() -> None:
         url = f"turn:127.0.0.1:{turn_port}?transport=udp"
-        async with staged(ice_servers=url, turn_secret="another") as stage:  # noqa: S106
+        async with staged(ice_servers=url, turn_secret="another") as stage:
             receiver, viewer = await stage.connect()
             assert "typ relay" not in viewer.answer
             await until(lambda: receiver.received.pictures, "a picture")
