@@ -110,7 +110,7 @@ def live_place(
     settings = Settings(
         results_dir=folder, avatar_id="tiny", push_urls=push_urls, max_pushes=max_pushes
     )
-    hub = LiveHub(settings)
+    hub = LiveHub(settings, extensions=["tests.warm.live.probe"])
     pushes = Pushes(hub, push_urls=push_urls, max_pushes=max_pushes)
     place = LivePlace(folder, tiny_avatar(folder), hub, pushes)
     hub.connect(place)

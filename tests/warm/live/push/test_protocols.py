@@ -7,12 +7,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from isolation.protocol import Payload
 from tests.api.server_process import free_port
 from tests.tiny_face import HEIGHT, WIDTH
 from tests.warm.live.push.listeners import (
+    RATE_HZ,
     Received,
     command_lines,
     ffmpeg_listener,
@@ -21,7 +25,8 @@ from tests.warm.live.push.listeners import (
     read_media,
     wait_for_port,
 )
-from tests.warm.live.push.live_place import GREY, live_place
+from tests.warm.live.push.live_place import GREY, LivePlace, live_place
+from tests.warm.live.push.lossy_relay import LossyRelay
 from tests.warm.live.push.whip_server import WhipServer
 
 pytestmark = pytest.mark.slow
@@ -29,6 +34,8 @@ pytestmark = pytest.mark.slow
 KEYS = {"rtmp": "key-of-rtmp", "srt": "key-of-srt", "whip": "key-of-whip"}
 PASSPHRASE = "passphrase-of-srt"
 PICTURE_S = 0.04
+LOSE_EACH = 9
+"""One datagram in this many is lost on the way of SRT, in either direction."""
 FLASHES = 2
 
 
@@ -42,8 +49,7 @@ class Recorded:
     """Command lines, log records and answers."""
     states: dict[str, dict[str, object]]
     """Last states of the pushes."""
-    encoders: int
-    """Feeds that were encoded."""
+    feeds: int
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +58,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     with ExitStack() as stack:
         log = stack.enter_context(Captured())
         place = stack.enter_context(live_place(folder))
+        feed = watch_feed(place)
         server = stack.enter_context(WhipServer(token=KEYS["whip"]))
         files = {"rtmp": folder / "rtmp.flv", "srt": folder / "srt.ts"}
         urls = listen(stack, files) | {"whip": f"http://localhost:{server.port}/whip"}
@@ -71,7 +78,27 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
         received = {"whip": Received(server.pictures, server.samples)}
     for name, path in files.items():
         received[name] = read_media(path)
+    received["feed"] = feed
     return Recorded(received, files, [*lines, answers, *log], states, feeds)
+
+
+def watch_feed(place: LivePlace) -> Received:
+    """Keep what the feed delivers: on a busy machine it leaves pictures out."""
+    feed = Received([], [])
+
+    def add_picture(data: dict[str, Any], payload: Payload) -> None:
+        pixels = np.frombuffer(payload, np.uint8)[data["packet_bytes"] :]
+        feed.pictures.append((data["sample"] / RATE_HZ, pixels.reshape(data["shape"])[..., 0]))
+
+    def add_sound(data: dict[str, Any], payload: Payload) -> None:
+        samples = np.frombuffer(memoryview(payload)[data["opus_bytes"] :], np.float32)
+        feed.samples.append((data["sample"] / RATE_HZ, samples))
+
+    place.hub.on_event("probe.picture", add_picture)
+    place.hub.on_event("probe.sound", add_sound)
+    wants = {"pictures": True, "pcm": True}
+    place.hub.call("probe.watch", {"session_id": "a", "wants": wants})
+    return feed
 
 
 class Captured(logging.Handler):
@@ -101,9 +128,10 @@ def listen(stack: ExitStack, files: dict[str, Path]) -> dict[str, str]:
     stack.enter_context(ffmpeg_listener(files["srt"], secret))
     wait_for_port(rtmp)
     wait_for_port(srt, socket.SOCK_DGRAM)
+    relay = stack.enter_context(LossyRelay(srt, lose_each=LOSE_EACH))
     return {
         "rtmp": f"rtmp://127.0.0.1:{rtmp}/live",
-        "srt": f"srt://localhost:{srt}?passphrase={PASSPHRASE}&pbkeylen=32&latency=300",
+        "srt": f"srt://localhost:{relay.port}?passphrase={PASSPHRASE}&pbkeylen=32&latency=500",
     }
 
 
@@ -117,27 +145,34 @@ def test_the_pictures_are_those_of_the_feed(recorded: Recorded, name: str) -> No
     assert pictures[-1][1].shape == (HEIGHT, WIDTH)
     dark = [picture for _, picture in pictures if abs(float(picture.mean()) - GREY) < 6]
     assert len(dark) >= FLASHES * 10
-    assert len(recorded.received[name].flashes) == FLASHES
+    assert len(recorded.received[name].flashes) == len(recorded.received["feed"].flashes) > 0
 
 
 @each_protocol
 def test_a_tone_begins_with_its_picture(recorded: Recorded, name: str) -> None:
     received = recorded.received[name]
-    assert len(received.tones) == FLASHES, received.tones
+    assert len(received.tones) == len(recorded.received["feed"].tones) > 0
     # aiortc counts the times of each track from its own first packet.
     allowed_s = PICTURE_S / 2 if name != "whip" else 2 * PICTURE_S
     for flash, tone in zip(received.flashes, received.tones, strict=True):
         assert abs(flash - tone) <= allowed_s
 
 
+@each_protocol
+def test_every_picture_of_the_feed_arrives_at_its_time(recorded: Recorded, name: str) -> None:
+    times = np.array([time for time, _ in recorded.received[name].pictures])
+    sent = np.array([time for time, _ in recorded.received["feed"].pictures])
+    assert len(times) > 25 * FLASHES
+    begins = range(len(sent) - len(times) + 1)
+    delays = [sent[each : each + len(times)] - times for each in begins]
+    assert min(np.ptp(each) for each in delays) < 0.006
+
+
 @each_file
-@pytest.mark.parametrize("kind", ["video", "audio"])
-def test_times_go_on_without_gaps(recorded: Recorded, name: str, kind: str) -> None:
-    times = [time for time, _ in packets(recorded.files[name], kind)]
-    step_s = PICTURE_S if kind == "video" else 1024 / 48_000
+def test_the_sound_has_no_gaps(recorded: Recorded, name: str) -> None:
+    times = [time for time, _ in packets(recorded.files[name], "audio")]
     steps = [later - earlier for earlier, later in pairwise(times)]
-    assert min(steps) > 0
-    assert max(abs(step - step_s) for step in steps) < 0.003
+    assert max(abs(step - 1024 / RATE_HZ) for step in steps) < 0.003
 
 
 @each_file
@@ -146,20 +181,19 @@ def test_key_frames_are_at_most_two_seconds_apart(recorded: Recorded, name: str)
     keys = [time for time, is_key in found if is_key]
     assert found[0][1]
     ends = [*keys[1:], found[-1][0]]
-    assert max(end - key for key, end in zip(keys, ends, strict=True)) <= 2.0
+    late_s = max(later - earlier for (earlier, _), (later, _) in pairwise(found)) - PICTURE_S
+    assert max(end - key for key, end in zip(keys, ends, strict=True)) <= 2.0 + late_s
 
 
 @each_protocol
-def test_what_arrives_is_whole(recorded: Recorded, name: str) -> None:
+def test_nothing_is_dropped_or_sent_again_from_the_start(recorded: Recorded, name: str) -> None:
     state = recorded.states[name]
     assert state["state"] == "stopped"
     assert (state["dropped"], state["restarts"]) == (0, 0)
-    times = [time for time, _ in recorded.received[name].pictures]
-    assert len(times) >= 25 * (times[-1] - times[0]) - 1
 
 
-def test_all_pushes_of_a_session_share_one_encoder(recorded: Recorded) -> None:
-    assert recorded.encoders == 1
+def test_all_pushes_of_a_session_share_one_feed(recorded: Recorded) -> None:
+    assert recorded.feeds == 1
 
 
 @pytest.mark.parametrize("secret", [*KEYS.values(), PASSPHRASE])

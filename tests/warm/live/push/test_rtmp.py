@@ -30,8 +30,9 @@ from warm.live.push.rtmp.connection import RtmpConnection, open_rtmp
 KEY_FRAME = b"\x00\x00\x01\x67\x42\xc0\x1f\x00\x00\x01\x68\xce\x00\x00\x01\x65" + b"\x11" * 50_000
 PICTURE = b"\x00\x00\x01\x41" + b"\x11" * 50_000
 
-values = st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=20)
-objects = st.dictionaries(st.text(min_size=1, max_size=8), values, max_size=3)
+CHARACTERS = "a Z0é€😀"
+values = st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(CHARACTERS, max_size=20)
+objects = st.dictionaries(st.text(CHARACTERS, min_size=1, max_size=8), values, max_size=3)
 
 
 @settings(max_examples=40)
