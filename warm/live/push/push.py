@@ -96,6 +96,7 @@ class Push:
 
     async def _run(self) -> None:
         """Connect and send again and again until there is no use in it."""
+        self._enter("connecting", self.state.reason)
         while True:
             begun_s = time.monotonic()
             try:

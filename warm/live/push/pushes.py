@@ -4,6 +4,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Lock, Thread
@@ -20,6 +21,7 @@ from warm.live.push.push_state import ENDED, PushState
 START_S = 10.0
 STOP_S = 3.0
 """Longest wait for the live process to end a push."""
+STOP_TRIES = 3
 RESTORE_TRIES = 20
 KEPT_ENDED = 8
 """Pushes of one session that have failed and are still listed."""
@@ -122,9 +124,11 @@ class Pushes:
             self._records[record.id] = record
         try:
             self._hub.call("push.start", record.parameters(), timeout_s=START_S)
-        except BaseException:
+        except BaseException as error:
             with self._lock:
                 self._records.pop(record.id, None)
+            if isinstance(error, LiveUnavailable):  # it may be started yet
+                self._later(lambda: self._end_surely(record.id, "it was not started in time"))
             raise
         return self.show(session_id, record.id)
 
@@ -204,11 +208,19 @@ class Pushes:
             params = {"push_id": record.id, "reason": reason}
             last = self._hub.call("push.stop", params, timeout_s=STOP_S)
         except (LiveUnavailable, LiveRefused, LiveFailed):
-            last = {}  # the push ends with the process
+            last = {}
+            self._later(lambda: self._end_surely(record.id, reason))
         state = PushState(**last) if last else record.state
         state.state, state.reason, state.since = "stopped", reason, time.time()
         state.next_try_s = None
         record.state = state
+
+    def _end_surely(self, push_id: str, reason: str) -> None:
+        """End a push in the live process, which did not answer; it may be a new one already."""
+        for _ in range(STOP_TRIES):
+            with suppress(LiveUnavailable, LiveRefused, LiveFailed):
+                self._hub.call("push.stop", {"push_id": push_id, "reason": reason})
+                return
 
     def _on_state(self, data: dict[str, Any], _payload: Payload) -> None:
         """Keep the state of a push. The hub's thread."""

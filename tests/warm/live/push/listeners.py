@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import IO
 
 import av
 import imageio_ffmpeg
@@ -84,10 +85,51 @@ def ffmpeg_listener(path: Path, url: str, *options: str) -> Iterator[subprocess.
         yield process
 
 
+NGINX_RTMP = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
+NGINX = """
+load_module {module};
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 16; }}
+rtmp {{ server {{
+    listen 127.0.0.1:{port};
+    access_log off;
+    application live {{ live on; record all; record_path {folder}; record_suffix .flv; }}
+}} }}
+"""
+
+
 @contextmanager
-def running(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+def nginx(folder: Path, port: int) -> Iterator[None]:
+    """Record what clients send to nginx, as STREAM.flv in a folder."""
+    settings = folder / "nginx.conf"
+    settings.write_text(NGINX.format(module=NGINX_RTMP, folder=folder, port=port))
+    with running(
+        ["nginx", "-p", str(folder), "-c", str(settings), "-e", str(folder / "error.log")]
+    ):
+        yield
+
+
+@contextmanager
+def srt_live_transmit(path: Path, port: int) -> Iterator[None]:
+    """Record what a client sends to the program of libsrt."""
+    with (
+        path.open("wb") as file,
+        running(
+            ["srt-live-transmit", "-q", f"srt://127.0.0.1:{port}?mode=listener", "file://con"], file
+        ),
+    ):
+        yield
+
+
+@contextmanager
+def running(
+    command: Sequence[str], stdout: IO[bytes] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program for the block."""
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout) as process:
         try:
             yield process
         finally:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Literal, NamedTuple
 
 from warm.live.push.rtmp import amf
-from warm.live.push.rtmp.chunks import COMMAND, SET_CHUNK_SIZE, Message, packed
+from warm.live.push.rtmp.chunks import COMMAND, DATA, SET_CHUNK_SIZE, Message, packed
 
 Manner = Literal["takes", "refuses", "redirects", "silent", "deaf", "closes"]
 HANDSHAKE_BYTES = 1536
@@ -34,6 +34,7 @@ class RtmpServer:
         self.manner, self.target = manner, target
         self.media: list[Media] = []
         self.commands: list[list[object]] = []
+        self.descriptions: list[dict[str, object]] = []
         self.connections = 0
         self.closed = 0
         """Connections that the clients have closed."""
@@ -135,6 +136,8 @@ class Client:
             server.media.append(Media(self.number, kind, time_ms, data))
             is_enough = sum(each.connection == self.number for each in server.media) > 20
             return not (server.manner == "closes" and is_enough and self.number == 1)
+        elif kind == DATA:
+            server.descriptions.append(amf.decode(data)[2])
         elif kind == COMMAND:
             return await self._answer(amf.decode(data))
         return True

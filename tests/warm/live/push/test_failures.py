@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.polling import wait_until
+from tests.tiny_face import WIDTH
 from tests.warm.live.push.live_place import ALLOWED, LivePlace, live_place
 from tests.warm.live.push.rtmp_server import Media, RtmpServer
 from tests.warm.live.push.whip_server import WhipServer
@@ -178,6 +179,7 @@ def test_times_go_on_after_a_connection_that_broke(place: LivePlace) -> None:
         state = place.pushes.stop("a", push)
     assert state["restarts"] == 1
     assert is_rising(server.media)
+    assert server.descriptions[-1]["width"] == WIDTH
     first, second = pictures(server, 1), pictures(server, 2)
     assert 900 < second[1].time_ms - first[-1].time_ms < 20_000
     assert second[0].data[:2] == b"\x17\x00"  # the parameter sets, again

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,13 +17,16 @@ from isolation.protocol import Payload
 from tests.api.server_process import free_port
 from tests.tiny_face import HEIGHT, WIDTH
 from tests.warm.live.push.listeners import (
+    NGINX_RTMP,
     RATE_HZ,
     Received,
     command_lines,
     ffmpeg_listener,
+    nginx,
     packets,
     pause,
     read_media,
+    srt_live_transmit,
     wait_for_port,
 )
 from tests.warm.live.push.live_place import GREY, LivePlace, live_place
@@ -31,7 +35,11 @@ from tests.warm.live.push.whip_server import WhipServer
 
 pytestmark = pytest.mark.slow
 
-KEYS = {"rtmp": "key-of-rtmp", "srt": "key-of-srt", "whip": "key-of-whip"}
+KEYS = {name: f"key-of-{name}" for name in ("rtmp", "srt", "nginx", "srt-live-transmit", "whip")}
+INSTALLED = {
+    *(["nginx"] if shutil.which("nginx") and NGINX_RTMP.exists() else []),
+    *(["srt-live-transmit"] if shutil.which("srt-live-transmit") else []),
+}
 PASSPHRASE = "passphrase-of-srt"
 PICTURE_S = 0.04
 LOSE_EACH = 9
@@ -39,9 +47,15 @@ LOSE_EACH = 9
 FLASHES = 2
 
 
+def needs(program: str, packages: str) -> pytest.MarkDecorator:
+    """Skip a case whose program is missing."""
+    reason = f"{program} is missing: apt install {packages}"
+    return pytest.mark.skipif(program not in INSTALLED, reason=reason)
+
+
 @dataclass(frozen=True)
 class Recorded:
-    """Everything that three servers have received at once, and what could be seen meanwhile."""
+    """Everything that the servers have received at once, and what could be seen meanwhile."""
 
     received: dict[str, Received]
     files: dict[str, Path]
@@ -60,8 +74,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
         place = stack.enter_context(live_place(folder))
         feed = watch_feed(place)
         server = stack.enter_context(WhipServer(token=KEYS["whip"]))
-        files = {"rtmp": folder / "rtmp.flv", "srt": folder / "srt.ts"}
-        urls = listen(stack, files) | {"whip": f"http://localhost:{server.port}/whip"}
+        urls, files = listen(stack, folder)
+        urls["whip"] = f"http://localhost:{server.port}/whip"
         pushes = {
             name: place.pushes.start("a", url, KEYS[name])["id"] for name, url in urls.items()
         }
@@ -119,9 +133,10 @@ class Captured(logging.Handler):
         self.lines.append(record.getMessage() + str(vars(record)))
 
 
-def listen(stack: ExitStack, files: dict[str, Path]) -> dict[str, str]:
-    """Start the listeners and return the addresses for the pushes."""
+def listen(stack: ExitStack, folder: Path) -> tuple[dict[str, str], dict[str, Path]]:
+    """Start the listeners; return the addresses for the pushes and the recorded files."""
     rtmp, srt = free_port(), free_port()
+    files = {"rtmp": folder / "rtmp.flv", "srt": folder / "srt.ts"}
     own = f"rtmp://127.0.0.1:{rtmp}/live/{KEYS['rtmp']}"
     stack.enter_context(ffmpeg_listener(files["rtmp"], own, "-listen", "1"))
     secret = f"srt://127.0.0.1:{srt}?mode=listener&passphrase={PASSPHRASE}&pbkeylen=32"
@@ -129,14 +144,31 @@ def listen(stack: ExitStack, files: dict[str, Path]) -> dict[str, str]:
     wait_for_port(rtmp)
     wait_for_port(srt, socket.SOCK_DGRAM)
     relay = stack.enter_context(LossyRelay(srt, lose_each=LOSE_EACH))
-    return {
+    options = f"passphrase={PASSPHRASE}&pbkeylen=32&latency=500"
+    urls = {
         "rtmp": f"rtmp://127.0.0.1:{rtmp}/live",
-        "srt": f"srt://localhost:{relay.port}?passphrase={PASSPHRASE}&pbkeylen=32&latency=500",
+        "srt": f"srt://localhost:{relay.port}?{options}",
     }
+    if "nginx" in INSTALLED:
+        port = free_port()
+        stack.enter_context(nginx(folder, port))
+        wait_for_port(port)
+        urls["nginx"], files["nginx"] = f"rtmp://localhost:{port}/live", folder / "key-of-nginx.flv"
+    if "srt-live-transmit" in INSTALLED:
+        port, files["srt-live-transmit"] = free_port(), folder / "srt-live-transmit.ts"
+        stack.enter_context(srt_live_transmit(files["srt-live-transmit"], port))
+        wait_for_port(port, socket.SOCK_DGRAM)
+        urls["srt-live-transmit"] = f"srt://127.0.0.1:{port}"
+    return urls, files
 
 
-each_protocol = pytest.mark.parametrize("name", ["rtmp", "srt", "whip"])
-each_file = pytest.mark.parametrize("name", ["rtmp", "srt"])
+FILES = [
+    *("rtmp", "srt"),
+    pytest.param("nginx", marks=needs("nginx", "nginx libnginx-mod-rtmp")),
+    pytest.param("srt-live-transmit", marks=needs("srt-live-transmit", "srt-tools")),
+]
+each_file = pytest.mark.parametrize("name", FILES)
+each_protocol = pytest.mark.parametrize("name", [*FILES, "whip"])
 
 
 @each_protocol

@@ -16,6 +16,7 @@ from warm.live.push.outbox import Outbox, Unit
 from warm.live.push.rtmp import amf, chunks, flv
 from warm.live.push.rtmp.amf import BadAmf
 from warm.live.push.rtmp.chunks import BadChunk, ChunkReader, Message, packed
+from warm.live.push.sps import picture_size
 
 VERSION = b"\x03"
 HANDSHAKE_BYTES = 1536
@@ -29,6 +30,13 @@ COMMANDS, PICTURES, SOUND = 3, 6, 4
 WINDOW_BYTES = 2_500_000
 PING, PONG = 6, 7
 """User control messages."""
+DESCRIPTION = {
+    "encoder": "Warmtalk",
+    "videocodecid": flv.AVC,
+    "audiocodecid": flv.AAC >> 4,
+    "audiosamplerate": RATE_HZ,
+    "stereo": False,
+}
 PROGRAM = "FMLE/3.0 (compatible; Warmtalk)"
 
 
@@ -93,11 +101,22 @@ class RtmpConnection:
         """Send an access unit (Annex B)."""
         units = nal_units(data)
         sets = parameter_sets(units) if is_key else None
-        if sets is not None and sets != self._sets:
+        # After dropped pictures the header may be among what was dropped.
+        if sets is not None and (sets != self._sets or self.outbox.wants_key):
             self._sets = sets
             self._put(chunks.VIDEO, sample, flv.avc_header(sets), is_key=True)
+            self._put_description(sample, picture_size(sets.sps))
         body = flv.avc_picture(length_prefixed(units), is_key=is_key)
         self._put(chunks.VIDEO, sample, body, is_key=is_key)
+
+    def _put_description(self, sample: int, size: tuple[int, int] | None) -> None:
+        """Send the description of the stream, in front of its first picture of a size."""
+        if size is None:
+            return
+        description = {"width": size[0], "height": size[1], **DESCRIPTION}
+        data = amf.encode("@setDataFrame", "onMetaData", description)
+        message = Message(chunks.DATA, sample * 1000 // RATE_HZ, data, self._stream, SOUND)
+        self.outbox.put(Unit(sample, packed(message), is_picture=False))
 
     def sound_frame(self, sample: int, data: bytes) -> None:
         """Send a frame of AAC."""
@@ -134,14 +153,7 @@ class RtmpConnection:
 
     def _announce(self) -> None:
         """Send the description of the stream and of its sound."""
-        description = {
-            "encoder": "Warmtalk",
-            "videocodecid": flv.AVC,
-            "audiocodecid": flv.AAC >> 4,
-            "audiosamplerate": RATE_HZ,
-            "stereo": False,
-        }
-        data = amf.encode("@setDataFrame", "onMetaData", description)
+        data = amf.encode("@setDataFrame", "onMetaData", DESCRIPTION)
         self._send(chunks.DATA, data, stream=self._stream, channel=SOUND)
         header = flv.aac_header(self._configuration)
         self._send(chunks.AUDIO, header, stream=self._stream, channel=SOUND)

@@ -56,6 +56,7 @@ RETRY_S = 0.25
 SILENT_S = 5.0
 """A peer that sends nothing for this long is gone."""
 CHECK_S = 0.25
+CLOSE_S = 1.0
 BURST_PACKETS = 8
 PAUSE_S = 0.001
 """Pause after a burst, so that a key frame does not overflow the buffers on its way."""
@@ -140,6 +141,8 @@ class SrtConnection(asyncio.DatagramProtocol):
             task.cancel()
         if self._transport is not None:
             if self._peer and not self.ended.done():
+                # The peer hands media on after the latency, and drops the rest at the end.
+                await asyncio.sleep(min(self._latency_s, CLOSE_S))
                 self._control(SHUTDOWN)
             self._transport.close()
 
