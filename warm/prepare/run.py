@@ -10,7 +10,7 @@ from warm.avatars.store import AvatarError, AvatarStore
 from warm.engines.base import Engine
 from warm.installation import default_face_models
 from warm.media.sniff import sniff
-from warm.prepare.action.source import ActionSource, check_count, missing_actions
+from warm.prepare.action.source import ActionSource, check_count, check_film, missing_actions
 from warm.prepare.errors import write_errors_explained
 from warm.prepare.progress import FaceObserver, Progress, no_observer, no_progress
 
@@ -44,7 +44,7 @@ def prepare(  # noqa: PLR0913  source, destination, settings and collaborators
     settings = settings or PreparationSettings()
     store.folder(avatar_id)
     for each in actions:
-        sniff(each.path)
+        check_film(each)
     digest, ready = None, None
     if source is None:
         ready = store.open(avatar_id)

@@ -10,7 +10,8 @@ from pathlib import Path
 from warm.avatars.action import NAME_PATTERN, Actions
 from warm.avatars.avatar import Avatar
 from warm.avatars.file_checks import digest_of_file
-from warm.prepare.action.errors import BadActionName, TooManyActions
+from warm.media.sniff import sniff
+from warm.prepare.action.errors import ActionLengthError, BadActionName, TooManyActions
 
 ACTION_RECIPE = 1
 """Version: increased when the same film gives a different action."""
@@ -29,6 +30,12 @@ class ActionSource:
     def __post_init__(self) -> None:
         if not re.fullmatch(NAME_PATTERN, self.name):
             raise BadActionName(self.name)
+
+
+def check_film(source: ActionSource) -> None:
+    """Raise ActionLengthError for a photo, and MediaError for a file that is no video."""
+    if sniff(source.path).kind == "photo":
+        raise ActionLengthError(source.name, "is a photo. Send a video of the person.")
 
 
 def action_digest(source: ActionSource, fps: int) -> str:

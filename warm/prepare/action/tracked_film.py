@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warm.media.isolated_pictures import IsolatedVideo, open_isolated_video
-from warm.media.sniff import sniff
 from warm.prepare.action.errors import ActionFaceError, ActionLengthError
 from warm.prepare.action.job import ActionJob
 from warm.prepare.face_checks import FAR_TURNED_DEG, yaw_deg
@@ -50,8 +49,6 @@ def track_film(job: ActionJob) -> TrackedFilm:
     Raises MediaError, ActionLengthError and ActionFaceError.
     """
     source, settings = job.source.path, job.settings
-    if sniff(source).kind == "photo":
-        raise ActionLengthError(job.name, "is a photo. Send a video of the person.")
     quarters = find_turn(source, job.finder, settings)
     tracker = FaceTracker(job.finder, job.observer)
     path, most = job.scratch / FILMED, int(MAX_S * job.fps)

@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.warm.engines.viseme.learned.talking_portrait import TalkingPortrait, talking_portrait
+from tests.warm.engines.viseme.learned.talking_portrait import (
+    FRAMES,
+    TalkingPortrait,
+    talking_portrait,
+)
 from tests.warm.portraits import MODELS, mouth_shape, open_build
+from warm.avatars.mouth_report import MouthReport
 from warm.avatars.recipe import PreparationError
 from warm.avatars.store import AvatarOutdated
 from warm.engines.viseme.engine import VisemeEngine
@@ -20,6 +25,7 @@ from warm.engines.viseme.learned.numbers import measure_numbers, numbers_of
 from warm.engines.viseme.learned.renderer import LearnedMouth
 from warm.engines.viseme.learned.storage import VERSION_ARRAY, load_learned, store_learned
 from warm.engines.viseme.mouth import DrawnMouth, Mouth
+from warm.engines.viseme.preparation import PreparedMouth, load_mouth
 from warm.engines.viseme.shape import FULL_GAP_IOD
 
 HELD_OUT = 5
@@ -201,3 +207,32 @@ def test_the_engine_learns_and_reports_the_mouth(talking: TalkingPortrait, tmp_p
     avatar = open_build(build, "learned")
     engine.load_avatar(avatar)
     assert load_learned(avatar) is not None
+
+
+def test_it_speaks_on_the_frames_of_an_action_as_on_those_that_it_was_learned_from(
+    talking: TalkingPortrait, learned: LearnedData, tmp_path: Path
+) -> None:
+    build, action = replace(talking.build, folder=tmp_path, extras={}), slice(20, 40)
+    report = MouthReport(kind="learned", reason="")
+    PreparedMouth(talking.painted, learned, report).store(build)
+    part = replace(
+        build,
+        frames=build.frames[action],
+        landmarks=build.landmarks[action],
+        transforms=build.transforms[action],
+        turns_deg=talking.filmed.turns_deg[action],
+        extras={},
+    )
+    rows = VisemeEngine(MODELS).extend(build, part)
+    avatar = replace(
+        open_build(build, "talking"), frames=np.concatenate([build.frames, part.frames])
+    )
+    for name, added in rows.items():
+        avatar.extras[name] = np.concatenate([np.asarray(avatar.extras[name]), added])
+    extended = load_mouth(avatar)
+    assert isinstance(extended, LearnedMouth)
+    own, further = (
+        extended.draw_in_frame(frame, mouth_shape(open=0.9)) for frame in (30, FRAMES + 10)
+    )
+    closed = build.frames[30]
+    assert error(further, own) < 0.1 * error(own, closed)
