@@ -13,7 +13,8 @@ from warmtalk_client.messages import Hello, Media, Report, Unknown, parse
 
 PictureFormat = Literal["none", "raw", "jpeg", "h264"]
 SoundFormat = Literal["none", "pcm"]
-OPEN_S = 10.0
+OPEN_S = 20.0
+"""Time for a connection; the first one of a server starts a process there."""
 MAX_MESSAGE_BYTES = 64 << 20
 """Largest message: a raw picture of 4096 x 4096 pixels has 50 MB."""
 MAX_WAITING = 64

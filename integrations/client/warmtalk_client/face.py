@@ -284,8 +284,8 @@ class LiveFace:
     def _lose(self, reason: str) -> None:
         """Finish what the server knew; keep the utterances that it has not seen."""
         self._connection = None
-        self._must_clear = False
         lost = self._ledger.take_begun()
+        self._must_clear = self._must_clear or bool(lost)  # else the server may speak their rest
         self._outbox.drop(lost)
         if self._current is not None and self._ledger.get(self._current) is None:
             self._current = None

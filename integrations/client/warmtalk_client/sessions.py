@@ -17,7 +17,7 @@ TIMEOUT_S = 15.0
 async def ensure_session(address: Address, avatar_id: str | None = None) -> None:
     """Make the session unless it exists; raises ServerRefused and ConnectionLost.
 
-    `avatar_id` is the face of a new session; an existing session keeps its own.
+    `avatar_id` is the face of a new session; one that exists with another face is refused.
     """
     body = {"session_id": address.session_id}
     if avatar_id is not None:
@@ -25,8 +25,14 @@ async def ensure_session(address: Address, avatar_id: str | None = None) -> None
     try:
         await call(address, "POST", "/sessions", body)
     except ServerRefused as refused:
-        if refused.status != HTTPStatus.CONFLICT:
+        if refused.status != HTTPStatus.CONFLICT or not await _has_face(address, avatar_id):
             raise
+
+
+async def _has_face(address: Address, avatar_id: str | None) -> bool:
+    """True if the session exists, and has this face."""
+    state = await call(address, "GET", f"/session?session_id={quote(address.session_id)}")
+    return avatar_id is None or state["avatar_id"] == avatar_id
 
 
 async def frame_size(address: Address, avatar_id: str | None = None) -> tuple[int, int]:

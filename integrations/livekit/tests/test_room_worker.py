@@ -28,7 +28,7 @@ AVATAR, AGENT = "warmtalk-avatar", "agent"
 class Scene:
     """An agent and a face in one room."""
 
-    server: FakeServer
+    server: FakeServer | None
     rooms: FakeServerRoom
     agent: FakeRoom
     avatar: FakeRoom
@@ -50,30 +50,45 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(
-    server: FakeServer | None = None, *, wait_playback_start: bool = True, **options
+async def scene(server: FakeServer | None = None, **options) -> AsyncIterator[Scene]:
+    """At a fake server."""
+    async with (
+        fake_server(server) as fake,
+        scene_at(fake.url, "s", make_session=False, **options) as found,
+    ):
+        found.server = fake
+        yield found
+
+
+@asynccontextmanager
+async def scene_at(
+    url: str,
+    session_id: str,
+    *,
+    wait_playback_start: bool = True,
+    make_session: bool = True,
+    **options,
 ) -> AsyncIterator[Scene]:
+    """At a server with this address."""
     rooms = FakeServerRoom()
-    async with fake_server(server) as fake:
-        address = Address(fake.url, "s")
-        async with LiveFace(address, rate=RATE, make_session=False) as face:
-            agent = rooms.join(AGENT)
-            avatar = rooms.join(AVATAR, attributes={"lk.publish_on_behalf": AGENT}, **options)
-            working = asyncio.create_task(RoomWorker(avatar, face).run())
-            output = DataStreamAudioOutput(
-                agent,
-                destination_identity=AVATAR,
-                sample_rate=RATE,
-                wait_remote_track=rtc.TrackKind.KIND_VIDEO,
-                wait_playback_start=wait_playback_start,
-            )
-            found = Scene(fake, rooms, agent, avatar, output, working)
-            output.on("playback_started", found.started.append)
-            output.on("playback_finished", found.ends.append)
-            yield found
-            if AGENT in rooms.rooms:
-                rooms.leave(AGENT)
-            await asyncio.wait_for(working, PATIENCE_S)
+    async with LiveFace(Address(url, session_id), rate=RATE, make_session=make_session) as face:
+        agent = rooms.join(AGENT)
+        avatar = rooms.join(AVATAR, attributes={"lk.publish_on_behalf": AGENT}, **options)
+        working = asyncio.create_task(RoomWorker(avatar, face).run())
+        output = DataStreamAudioOutput(
+            agent,
+            destination_identity=AVATAR,
+            sample_rate=RATE,
+            wait_remote_track=rtc.TrackKind.KIND_VIDEO,
+            wait_playback_start=wait_playback_start,
+        )
+        found = Scene(None, rooms, agent, avatar, output, working)
+        output.on("playback_started", found.started.append)
+        output.on("playback_finished", found.ends.append)
+        yield found
+        if AGENT in rooms.rooms:
+            rooms.leave(AGENT)
+        await asyncio.wait_for(working, PATIENCE_S)
     rooms.close()
 
 

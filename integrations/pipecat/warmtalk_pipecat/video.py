@@ -45,7 +45,7 @@ TAIL_S = 0.6
 READY_S = 1.0
 """Time after the start in which the transport announces that it is ready; a pipeline without a
 transport announces nothing."""
-FIRST_CONNECTION_S = 10.0
+FIRST_CONNECTION_S = 20.0
 """Time that sound waits for the first connection."""
 RETRY_S = 1.0
 LAST_WORDS_S = 10.0
