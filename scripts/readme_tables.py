@@ -47,7 +47,6 @@ HEADLINES = (
     "interrupt -> last frame, one session, p95",
     "audio -> encoded frames (mouth, composite, H.264, AAC, append)",
     "start, everything set up -> /health 200",
-    "skew of click against flash after 1000 clips, timestamps",
     "lips: correlation with the target curve",
     "resident memory after 200 clips",
 )
