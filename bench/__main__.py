@@ -75,6 +75,7 @@ TOPICS = {
     "live_clock": "bench.live.clock",
     "skew": "bench.viewers.skew",
     "viewers_live": "bench.live.viewers",
+    "live_pcm": "bench.live.live_pcm",
     "soak": "bench.soak",
 }
 """Module of each topic; it has `measure(out: Path) -> list[Figure]`, `out` the folder of plots."""
