@@ -1,6 +1,7 @@
 // Connects the modules of the page to one another and to its elements.
 
 import { showAccount } from "./account.js";
+import { ActionMenu } from "./action_menu.js";
 import { ActivePlayback } from "./active_playback.js";
 import { Captions } from "./captions.js";
 import { Chat } from "./chat/chat.js";
@@ -130,6 +131,7 @@ const recorder = new Recorder(element("composer"), {
   onRecording: (recording, name) => conversation.speakRecording(recording, name),
   onError: (error) => errors.show(error),
 });
+const actions = new ActionMenu(element("action-menu"), sessionId, (error) => errors.show(error));
 const voiceMenus = ["voice", "chat-voice", "new-voice"].map((id) => new VoiceMenu(element(id)));
 const dialogs = {
   "faces-open": new FacesDialog(element("faces")),
@@ -200,6 +202,7 @@ function onSession(session) {
   player.update(session);
   stage.setFace(session);
   info.showSession(session);
+  actions.update(session);
   if (mode.isChatAllowed) chat.sync(session).catch(() => {}); // the status line says that the server is not reachable
 }
 

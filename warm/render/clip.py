@@ -166,7 +166,7 @@ class Clip:
         self._ending: Future[ClipRecord | None] | None = None
         self._error: Exception | None = None
         self._encoder = ClipEncoder(
-            lambda: run(lambda: film.begin(job.text, self._preset)),
+            lambda: run(lambda: film.begin(job.label, self._preset)),
             on_written=self._on_written,
             notify=context.notify,
             steps=context.steps,

@@ -237,6 +237,13 @@ class SpeakJob:
         return self.session.id
 
     @property
+    def label(self) -> str:
+        """Text of its clip's record: what is said, or the names of the actions in brackets."""
+        if not self.is_silent:
+            return self.text
+        return " ".join(f"({planned.name})" for planned in self.actions)
+
+    @property
     def may_join(self) -> bool:
         """True if the clip of another job may show its actions."""
         return self.is_silent and all(planned.may_join for planned in self.actions)

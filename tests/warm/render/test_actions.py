@@ -87,7 +87,7 @@ def steps(path: Path) -> NDArray[np.float64]:
 def test_in_the_silence_an_action_is_a_clip_of_its_own_without_sound(runtime: Runtime) -> None:
     result = act(runtime).result()
     path = film_of(runtime).path
-    assert result.clip.text == ""
+    assert result.clip.text == "(wave)"
     assert result.clip.frames >= ACTION_FRAMES["wave"] - 12
     assert redness(path).max() > 0.9
     assert np.abs(sound(path)).max() < 0.01
