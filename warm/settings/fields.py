@@ -380,7 +380,8 @@ class Settings(StabilizedAvatarSettings):
     """Maximum bit rate of live pictures, kbit/s: for pictures that move a lot; a face at rest needs
     a fraction of it."""
     live_min_kbps: Annotated[int, Field(ge=100, le=20_000)] = 300
-    """Bit rate to which live pictures are reduced for viewers on slow networks, kbit/s."""
+    """Bit rate of the small pictures that viewers on slow networks get, kbit/s. Others get at least
+    twice as much."""
     ice_servers: str | None = None
     """STUN and TURN servers, in a list of addresses such as `stun:stun.example:3478` and
     `turn:turn.example:3478?transport=udp`; viewers behind firewalls need one of TURN. None: only

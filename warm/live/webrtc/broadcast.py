@@ -16,7 +16,8 @@ from warm.live.feed.subscriber import (
 from warm.live.webrtc.film_position import FilmPosition
 from warm.live.webrtc.h264_payloads import h264_payloads
 from warm.live.webrtc.outbox import Medium
-from warm.live.webrtc.shared_rate import SharedRate
+from warm.live.webrtc.shared_rate import PictureRates
+from warm.live.webrtc.small_pictures import SmallPictures
 from warm.live.webrtc.viewer import Viewer
 
 CHECK_SOUNDS = 50
@@ -26,9 +27,9 @@ CHECK_SOUNDS = 50
 class Broadcast:
     """Passes the feed of one session on to its viewers. Loop thread."""
 
-    def __init__(self, feed: Feed, rate: SharedRate, on_end: Callable[[str], None]) -> None:
+    def __init__(self, feed: Feed, rates: PictureRates, on_end: Callable[[str], None]) -> None:
         """`on_end`: called with the reason when the feed ends."""
-        self.rate = rate
+        self.rates = rates
         self._feed = feed
         self._on_end = on_end
         self._viewers: list[Viewer] = []
@@ -40,6 +41,8 @@ class Broadcast:
         self._caption: LiveEvent | None = None
         self._subscription: Subscription | None = None
         """Exists from the first connected viewer on, so that its first picture is a key frame."""
+        self._small: SmallPictures | None = None
+        """Exists while a viewer should get small pictures."""
 
     @property
     def viewers(self) -> list[Viewer]:
@@ -50,7 +53,8 @@ class Broadcast:
         """Return the numbers of the session's viewers."""
         return {
             "connected": len(self._viewers),
-            "bitrate_bps": round(self.rate.bps),
+            "small": sum(viewer.rung == "small" for viewer in self._viewers),
+            "bitrate_bps": round(self.rates.full.bps),
             "repeated": sum(viewer.repeated for viewer in self._viewers),
             "dropped": sum(viewer.dropped for viewer in self._viewers),
         }
@@ -78,12 +82,15 @@ class Broadcast:
 
     def close(self) -> None:
         """Leave the feed."""
+        self._close_small()
         if self._subscription is not None:
             self._subscription.close()
 
-    def request_key_frame(self) -> None:
-        """Have the next picture be one that can be decoded without others."""
-        if self._subscription is not None:
+    def request_key_frame(self, viewer: Viewer) -> None:
+        """Have the next picture for a viewer be one that can be decoded without others."""
+        if viewer.choice.rung == "small" and self._small is not None:
+            self._small.request_key_frame()
+        if viewer.rung == "full" and self._subscription is not None:
             self._subscription.request_key_frame()
 
     def on_picture(self, picture: LivePicture) -> None:
@@ -133,8 +140,36 @@ class Broadcast:
         for viewer in [each for each in self._viewers if self._turns[each.id] == turn]:
             viewer.report(sample, unix_s)
             viewer.check(CHECK_SOUNDS / 50)
-        if turn == 0 and self.rate.follow(each.bandwidth.limit_bps for each in self._viewers):
-            self._feed.set_bitrate(round(self.rate.bps))
+            self._choose_pictures(viewer)
+        if turn == 0:
+            self._follow_viewers()
+
+    def _choose_pictures(self, viewer: Viewer) -> None:
+        """Have a viewer get pictures of the size that its network carries."""
+        before = viewer.choice.rung
+        if viewer.choice.follow(viewer.bandwidth.limit_bps) == before:
+            return
+        if viewer.choice.rung == "full":
+            assert self._subscription is not None
+            self._subscription.request_key_frame()
+        elif self._small is None:
+            self._small = SmallPictures(self._feed, self.rates.small_bps, self._send)
+        else:
+            self._small.request_key_frame()
+
+    def _follow_viewers(self) -> None:
+        """Fit the rate of the full pictures to those who get them, once a second."""
+        limits = (each.bandwidth.limit_bps for each in self._viewers if each.choice.rung == "full")
+        bearable = [limit for limit in limits if limit >= self.rates.least_full_bps]
+        if self.rates.full.follow(bearable):
+            self._feed.set_bitrate(round(self.rates.full.bps))
+        if all(viewer.rung == viewer.choice.rung == "full" for viewer in self._viewers):
+            self._close_small()
+
+    def _close_small(self) -> None:
+        if self._small is not None:
+            self._small.close()
+            self._small = None
 
     def _note_position(self, picture: LivePicture) -> None:
         if self._position.note(picture):

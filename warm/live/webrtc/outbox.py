@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from warm.live.webrtc.rung_choice import Rung
+
 MAX_PICTURES, MAX_SOUNDS = 8, 16
 """Each is 320 ms: what is older is not worth sending."""
 
@@ -19,6 +21,8 @@ class Medium:
     """Place on the feed's clock, at 48 kHz."""
     is_key: bool = False
     """True for a picture that can be decoded without others."""
+    rung: Rung = "full"
+    """Size of a picture."""
 
 
 class Outbox:

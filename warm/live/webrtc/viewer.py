@@ -18,6 +18,7 @@ from warm.live.webrtc.media_sender import MediaSender
 from warm.live.webrtc.offer import Offer
 from warm.live.webrtc.outbox import Medium, Outbox
 from warm.live.webrtc.peer import Peer, PeerEvents
+from warm.live.webrtc.rung_choice import Rung, RungChoice
 
 PATH_S = 5.0
 """Time for a connection; then the viewer is removed, and can watch the film instead."""
@@ -33,7 +34,7 @@ class ViewerCalls:
 
     on_connected: Callable[["Viewer"], None]
     on_ended: Callable[["Viewer"], None]
-    request_key_frame: Callable[[], None]
+    request_key_frame: Callable[["Viewer"], None]
     on_channel: Callable[["Viewer"], None]
     """The viewer's data channel is open."""
 
@@ -50,6 +51,7 @@ class Viewer:
         session_id: str,
         client: str,
         bandwidth: Bandwidth,
+        choice: RungChoice,
         calls: ViewerCalls,
     ) -> None:
         self.id = viewer_id
@@ -57,6 +59,10 @@ class Viewer:
         self.client = client
         """Address or key of the client, for its share of the places."""
         self.bandwidth = bandwidth
+        self.choice = choice
+        """Size of the pictures that it should get."""
+        self.rung: Rung = "full"
+        """Size of those that it gets: they change with a key frame."""
         self.channel = EventChannel()
         self.state: State = "connecting"
         self.answer = ""
@@ -69,6 +75,8 @@ class Viewer:
         self._offer: Offer | None = None
         self._outbox = Outbox()
         self._waits_for_key = True
+        self._last_sample = -1
+        """Place of the last picture."""
         self._heard_s = 0.0
         self._counted = 0
         self._deadline: asyncio.TimerHandle | None = None
@@ -110,6 +118,7 @@ class Viewer:
         return {
             "state": self.state,
             "bytes": self.bytes_sent,
+            "pictures": self.rung,
             "limit_bps": round(self.bandwidth.limit_bps),
             "lost": round(self.bandwidth.lost, 3),
             "repeated": self.repeated,
@@ -134,10 +143,8 @@ class Viewer:
 
     def send(self, medium: Medium, unix_s: float) -> None:
         """Send a picture or a piece of sound, or keep it while the path is blocked."""
-        if medium.kind == "video" and self._waits_for_key:
-            if not medium.is_key:
-                return
-            self._waits_for_key = False
+        if medium.kind == "video" and not self._takes(medium):
+            return
         if not self._outbox and not self._path_is_blocked():
             self._senders_by_kind[medium.kind].send_media(medium.payloads, medium.sample, unix_s)
         elif self._outbox.add(medium):
@@ -183,6 +190,23 @@ class Viewer:
         if self._closing is not None:
             await self._closing
 
+    def _takes(self, picture: Medium) -> bool:
+        """True for a picture that continues what the viewer has.
+
+        A key frame of another size is taken if the viewer should get that, unless it is older than
+        what was sent: then another one is asked for.
+        """
+        is_change = picture.rung != self.rung
+        if is_change and not (picture.is_key and picture.rung == self.choice.rung):
+            return False
+        if self._waits_for_key and not picture.is_key:
+            return False
+        if picture.sample <= self._last_sample:
+            self._wait_for_key()
+            return False
+        self.rung, self._waits_for_key, self._last_sample = picture.rung, False, picture.sample
+        return True
+
     @property
     def _senders_by_kind(self) -> dict[str, MediaSender]:
         return {} if self._peer is None else self._peer.senders
@@ -203,7 +227,7 @@ class Viewer:
 
     def _wait_for_key(self) -> None:
         self._waits_for_key = True
-        self._calls.request_key_frame()
+        self._calls.request_key_frame(self)
 
     def _note_state(self, state: str) -> None:
         if state == "connected" and self.state == "connecting":
@@ -224,7 +248,7 @@ class Viewer:
         self.bandwidth.note(feedback)
         if feedback.wants_key_frame:
             self.key_frames_asked += 1
-            self._calls.request_key_frame()
+            self._calls.request_key_frame(self)
 
     def _note_channel(self, channel: RTCDataChannel) -> None:
         self.channel.attach(channel)

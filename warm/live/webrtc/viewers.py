@@ -15,7 +15,8 @@ from warm.live.webrtc.errors import UnknownViewer, ViewersFull
 from warm.live.webrtc.ice_servers import ice_servers
 from warm.live.webrtc.loop_lag import LoopLag
 from warm.live.webrtc.offer import read_offer
-from warm.live.webrtc.shared_rate import SharedRate
+from warm.live.webrtc.rung_choice import RungChoice
+from warm.live.webrtc.shared_rate import picture_rates
 from warm.live.webrtc.viewer import Viewer, ViewerCalls
 
 SHARES = 2
@@ -112,7 +113,8 @@ class Viewers:
             secrets.token_urlsafe(ID_BYTES),
             session_id,
             client,
-            Bandwidth(least_bps=broadcast.rate.least_bps, most_bps=broadcast.rate.most_bps),
+            Bandwidth(least_bps=broadcast.rates.small_bps, most_bps=broadcast.rates.full.most_bps),
+            RungChoice(broadcast.rates.least_full_bps),
             ViewerCalls(
                 on_connected=broadcast.add,
                 on_channel=broadcast.greet,
@@ -127,12 +129,9 @@ class Viewers:
     def _broadcast(self, session_id: str) -> Broadcast:
         found = self._broadcasts.get(session_id)
         if found is None:
-            rate = SharedRate(
-                least_bps=1000.0 * self._settings.live_min_kbps,
-                most_bps=1000.0 * self._settings.live_max_kbps,
-            )
+            rates = picture_rates(self._settings.live_min_kbps, self._settings.live_max_kbps)
             on_end = functools.partial(self._end_session, session_id)
-            found = Broadcast(self._server.feed(session_id), rate, on_end)
+            found = Broadcast(self._server.feed(session_id), rates, on_end)
             self._broadcasts[session_id] = found
         return found
 

@@ -26,6 +26,8 @@ class Received:
 
     pictures: list[tuple[int, float]] = field(default_factory=list)
     """RTP timestamp and mean brightness of each decoded picture."""
+    widths: list[int] = field(default_factory=list)
+    """Of each decoded picture."""
     sounds: list[tuple[int, np.ndarray]] = field(default_factory=list)
     """RTP timestamp and samples of each packet."""
     reports: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
@@ -86,6 +88,7 @@ class Receiver:
                 frame: Any = await track.recv()
                 pixels = frame.to_ndarray(format="gray")
                 stamp = (frame.pts + self._origins["video"]) % (1 << 32)
+                self.received.widths.append(frame.width)
                 self.received.pictures.append((stamp, float(pixels.mean())))
 
     async def _take_sounds(self, track: MediaStreamTrack) -> None:

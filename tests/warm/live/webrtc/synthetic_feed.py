@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,7 @@ class SyntheticFeed:
         self.bitrates: list[int] = []
         self.key_frames = 0
         self.subscribers: list[Subscriber] = []
+        self._wanting_pictures: list[Subscriber] = []
         self.frame: int | None = None
         """Frame of the film in the next picture; None while idle."""
         self._size = size
@@ -48,8 +50,9 @@ class SyntheticFeed:
         self._video, self._audio = LiveVideoEncoder(FPS), OpusEncoder()
 
     def subscribe(self, subscriber: Subscriber, wants: Wants) -> "SyntheticSubscription":
-        assert wants.packets
         self.subscribers.append(subscriber)
+        if wants.pictures:
+            self._wanting_pictures.append(subscriber)
         self.request_key_frame()
         if self._task is None:
             self._task = asyncio.ensure_future(self._run())
@@ -83,8 +86,14 @@ class SyntheticFeed:
             self._each(lambda each, s=sample, t=due_s: each.on_sound(self._sound(s, t)))
             if sample % PICTURE_SAMPLES == 0:
                 picture = self._picture(sample, due_s)
-                self._each(lambda each, p=picture: each.on_picture(p))
+                for each in list(self.subscribers):
+                    each.on_picture(self._as_wanted(each, picture))
             sample += PACKET_SAMPLES
+
+    def _as_wanted(self, subscriber: Subscriber, picture: LivePicture) -> LivePicture:
+        if subscriber in self._wanting_pictures:
+            return replace(picture, packet=None)
+        return replace(picture, bgr=None)
 
     def _each(self, send: Callable[[Subscriber], None]) -> None:
         for subscriber in list(self.subscribers):
@@ -112,7 +121,7 @@ class SyntheticFeed:
         if frame is not None:
             self.frame = frame + 1
         return LivePicture(
-            tick=number, time_s=time_s, sample=sample, packet=packet, is_key=is_key, bgr=None,
+            tick=number, time_s=time_s, sample=sample, packet=packet, is_key=is_key, bgr=pixels,
             frame=frame, utterance=None, position=None, epoch=0,
         )  # fmt: skip
 

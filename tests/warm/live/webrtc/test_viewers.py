@@ -11,7 +11,7 @@ import pytest
 
 from tests.warm.live.webrtc.receiver import Receiver, until
 from tests.warm.live.webrtc.stage import Stage, run, staged
-from tests.warm.live.webrtc.synthetic_feed import FLASH_PICTURES
+from tests.warm.live.webrtc.synthetic_feed import FLASH_PICTURES, WIDTH
 from warm.live.errors import LiveRefused
 from warm.live.feed.subscriber import LiveEvent
 from warm.live.webrtc import viewer as viewer_module
@@ -258,6 +258,28 @@ def test_lost_packets_are_sent_again_and_no_picture_is_missing() -> None:
             stamps = [stamp for stamp, _ in receiver.received.pictures]
             assert viewer.repeated >= 2
             assert steps(stamps) == {3600}
+
+    run(play)
+
+
+def test_a_weak_viewer_gets_small_pictures_and_the_others_keep_theirs() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            strong, _ = await stage.connect()
+            weak, viewer = await stage.connect()
+            await until(lambda: weak.received.pictures, "a picture")
+            viewer.bandwidth._limit_bps = 200_000
+            await until(lambda: weak.received.widths[-1] == WIDTH // 2, "small pictures")
+            await until(lambda: weak.received.widths[-8:] == [WIDTH // 2] * 8, "eight of them")
+            assert set(strong.received.widths) == {WIDTH}
+            assert steps([stamp for stamp, _ in strong.received.pictures]) == {3600}
+            assert stage.feed().bitrates == []
+            viewer.bandwidth._limit_bps = 2_500_000
+            viewer.choice._retry_s = 0.0
+            await until(lambda: weak.received.widths[-1] == WIDTH, "full pictures again")
+            stamps = [stamp for stamp, _ in weak.received.pictures]
+            assert all(0 < step < 90_000 for step in steps(stamps))
+            await until(lambda: len(stage.feed().subscribers) == 1, "the end of the small ones")
 
     run(play)
 
