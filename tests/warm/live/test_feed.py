@@ -13,6 +13,7 @@ from tests.tiny_face import HEIGHT, WIDTH, tiny_avatar
 from warm.live.feed.feed import Feed
 from warm.live.feed.feed_place import FeedPlace
 from warm.live.feed.h264 import LiveVideoEncoder, coded_size
+from warm.live.feed.opus import OpusEncoder
 from warm.live.feed.producer import Media, Producer
 from warm.live.feed.subscriber import LiveEvent, LivePicture, LiveSound, Wants
 from warm.live.feed.ticks import Ticks
@@ -146,6 +147,26 @@ def test_the_opus_packets_sound_like_the_samples(player: Player) -> None:
     assert all(packets)
     heard = [decoder.decode(av.Packet(each)) for each in packets if each]
     assert sum(frame.samples for frames in heard for frame in frames) == 40 * 960
+
+
+def test_speech_after_a_long_silence_is_heard_from_its_beginning(player: Player) -> None:
+    quiet = sounds(player.run(40))
+    assert len({each.opus for each in quiet[12:]}) == 1
+    encoder, decoder = OpusEncoder(), av.CodecContext.create("opus", "r")
+    decoder.sample_rate, decoder.layout = 48_000, "mono"
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(9600) / 48_000).astype(np.float32)
+    parts = [(np.zeros(960, np.float32), True)] * 30
+    parts += [(tone[start : start + 960], False) for start in range(0, 9600, 960)]
+    heard = [
+        frame.to_ndarray()[0]
+        for samples, is_silent in parts
+        for frame in decoder.decode(av.Packet(encoder.encode(samples, is_silent=is_silent)))
+    ]
+    sound = np.concatenate(heard)
+    begins = 30 * 960
+    assert np.abs(sound[: begins - 480]).max() < 0.001
+    energy = np.abs(sound[begins + 480 : begins + 4800]).mean()
+    assert abs(energy - np.abs(tone).mean()) < 0.05
 
 
 def test_sound_and_picture_of_a_frame_begin_at_the_same_sample(player: Player) -> None:

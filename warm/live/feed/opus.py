@@ -11,6 +11,8 @@ from warm.live.feed.subscriber import PACKET_SAMPLES, SAMPLE_RATE_HZ
 
 CODEC = "libopus"
 BPS = 48_000
+SETTLED_PACKETS = 10
+"""Silent packets after which the encoder is at rest."""
 
 
 class OpusEncoder:
@@ -25,10 +27,22 @@ class OpusEncoder:
         context.options = {"application": "lowdelay", "frame_duration": "20"}
         context.open()
         self._context = context
-        self._next_pts = 0
+        self._next_pts = self._silent = 0
+        self._last = b""
 
-    def encode(self, samples: NDArray[np.float32]) -> bytes:
-        """Return the packet of (960,) float32 samples."""
+    def encode(self, samples: NDArray[np.float32], *, is_silent: bool = False) -> bytes:
+        """Return the packet of (960,) float32 samples.
+
+        In a long silence, which `is_silent` names, the last packet is repeated: the state of the
+        encoder would not change any more.
+        """
+        self._silent = self._silent + 1 if is_silent else 0
+        if self._silent > SETTLED_PACKETS:
+            return self._last
+        self._last = self._encode(samples)
+        return self._last
+
+    def _encode(self, samples: NDArray[np.float32]) -> bytes:
         frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout="mono")
         frame.sample_rate, frame.time_base = SAMPLE_RATE_HZ, Fraction(1, SAMPLE_RATE_HZ)
         frame.pts = self._next_pts

@@ -283,7 +283,7 @@ class Producer:
         opus = None
         if is_encoded:
             self._audio = self._audio or OpusEncoder()
-            opus = self._audio.encode(packet.samples)
+            opus = self._audio.encode(packet.samples, is_silent=packet.is_silent)
         return LiveSound(
             sample=packet.sample,
             time_s=self._ticks.time_s(packet.sample),
