@@ -109,6 +109,22 @@ def test_a_frame_that_is_late_moves_picture_and_sound_and_nothing_is_lost(
     assert recorded.timeline.counts.late == 0
 
 
+def test_a_clip_that_has_waited_often_collects_some_frames_before_it_goes_on(
+    recorded: Recorded,
+) -> None:
+    recorded.timeline.begin(clip())
+    shown: list[int | None] = []
+    for number in range(8):  # each frame arrives one tick late
+        shown += numbers(recorded.shots(1))
+        recorded.timeline.add(0, number, frames(number, 1))
+        shown += numbers(recorded.shots(1))
+    assert shown == [None, 0, None, 1, *[None] * 3, 2, 3, 4, *[None] * 5, 5]
+    assert numbers(recorded.shots(3)) == [6, 7, None]
+    recorded.timeline.add(0, 8, frames(8, 1))
+    recorded.timeline.end(0, 9, was_cut=False)
+    assert numbers(recorded.shots(2)) == [8, None]
+
+
 def test_a_long_wait_closes_the_mouth_and_the_speech_continues_later(recorded: Recorded) -> None:
     recorded.timeline.begin(clip())
     recorded.timeline.add(0, 0, frames(0, 3))

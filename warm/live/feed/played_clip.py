@@ -55,6 +55,8 @@ class PlayedClip:
     """Samples of a recording before those of the first frame, which were silent."""
     starved: int = 0
     """Pictures for which it has waited for the next frame."""
+    waits: int = 0
+    """Number of such waits."""
 
     def position(self, frame: int, samples_per_picture: int) -> int:
         """Return the first sample of the utterance that belongs to a frame."""
@@ -68,9 +70,8 @@ class PlayedClip:
     @property
     def is_next_lost(self) -> bool:
         """True if the next frame will not arrive: later ones have, and the film is not read."""
-        return self.next_frame >= self.film_until and any(
-            number > self.next_frame for number in self.frames
-        )
+        first = min(self.frames, default=self.next_frame)
+        return first > self.next_frame >= self.film_until
 
     def add(self, number: int, frame: FilmFrame, most_ahead: int) -> bool:
         """Take a frame; return False if it is late.

@@ -16,6 +16,8 @@ from warm.live.feed.subscriber import SAMPLE_RATE_HZ, EventKind
 HOLD_S = 0.4
 """A clip whose next frame is not there repeats its last picture for this long; then the mouth
 closes, and the idle loop goes on until the frame arrives."""
+MOST_REFILLED = 6
+"""Most frames that a clip collects before it goes on, when it has had to wait several times."""
 CLOSING = 3
 """Pictures in which the mouth closes."""
 FADE_S = 0.04
@@ -157,7 +159,7 @@ class Timeline:
                 break  # its avatar will be shown in a moment
             if clip.is_over:
                 self._finish(clip)
-            elif clip.next_frame in clip.frames:
+            elif clip.next_frame in clip.frames and not self._refills(clip):
                 return self._film_shot(clip, clip.frames.pop(clip.next_frame))
             elif clip.is_started and clip.is_next_lost:
                 return self._lost_shot(clip)
@@ -276,9 +278,20 @@ class Timeline:
         clip.next_frame += 1
         return self._repeated()
 
+    def _refills(self, clip: PlayedClip) -> bool:
+        """Return True if a clip that has waited several times should wait for some more frames.
+
+        One longer pause in the speech disturbs less than many short ones.
+        """
+        needed = min(clip.waits, MOST_REFILLED)
+        ends = clip.end_frame is not None and clip.next_frame + needed >= clip.end_frame
+        is_patient = 0 < clip.starved <= self._pictures(HOLD_S)
+        return is_patient and not ends and len(clip.frames) < needed
+
     def _starved_shot(self, clip: PlayedClip) -> Shot:
         self.counts.starved += 1
         clip.starved += 1
+        clip.waits += clip.starved == 1
         hold = self._pictures(HOLD_S)
         if clip.starved <= hold:
             return self._repeated()
