@@ -3,12 +3,15 @@
 import asyncio
 import functools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from struct import error as StructError  # noqa: N812 - it is a class
 
 from aiortc import (
     RTCConfiguration,
     RTCDataChannel,
+    RTCDtlsTransport,
     RTCIceServer,
     RTCPeerConnection,
     RTCRtpCapabilities,
@@ -45,6 +48,8 @@ class PeerEvents:
     on_feedback: Callable[[str, Feedback], None]
     """Called with the kind of the track."""
     on_channel: Callable[[RTCDataChannel], None]
+    on_heard: Callable[[], None]
+    """Called for each message of the viewer about its media (RTCP)."""
 
 
 class Peer:
@@ -79,7 +84,8 @@ class Peer:
                 f"the offer cannot be answered ({type(error).__name__}: {error})"
             ) from None
         for transport in self._transports():
-            limit_gathering(transport)
+            limit_gathering(transport.transport)
+            take_feedback(transport, self._events.on_heard)
         await self._connection.setLocalDescription(answer)
         return str(self._connection.localDescription.sdp)
 
@@ -119,11 +125,12 @@ class Peer:
         if self.state in ("connected", "failed", "closed"):
             self._events.on_state(self.state)
 
-    def _transports(self) -> Iterator[RTCIceTransport]:
-        for sender in self.senders.values():
-            yield sender.transport.transport
+    def _transports(self) -> set[RTCDtlsTransport]:
+        """The transports of all sections; usually they share one."""
+        found = {sender.transport for sender in self.senders.values()}
         if self._connection.sctp is not None:
-            yield self._connection.sctp.transport.transport
+            found.add(self._connection.sctp.transport)
+        return found
 
 
 def limit_gathering(transport: RTCIceTransport) -> None:
@@ -132,6 +139,19 @@ def limit_gathering(transport: RTCIceTransport) -> None:
     gather = type(connection).get_component_candidates
     limited = functools.partial(gather, connection, timeout=GATHER_S)  # type: ignore[arg-type]
     setattr(connection, "get_component_candidates", limited)  # noqa: B010 - it is a method
+
+
+def take_feedback(transport: RTCDtlsTransport, on_heard: Callable[[], None]) -> None:
+    """Have malformed messages about media ignored, which would end aiortc's transport with a
+    traceback in the log."""
+    handle = transport._handle_rtcp_data
+
+    async def take(data: bytes) -> None:
+        on_heard()
+        with suppress(StructError, LookupError, ValueError):
+            await handle(data)
+
+    setattr(transport, "_handle_rtcp_data", take)  # noqa: B010 - it is a method
 
 
 def ice_configuration(servers: list[IceServer]) -> list[RTCIceServer]:

@@ -91,6 +91,7 @@ class Viewer:
                 on_state=self._note_state,
                 on_feedback=self._note_feedback,
                 on_channel=self._note_channel,
+                on_heard=self._note_heard,
             ),
         )
         self.answer = await self._peer.answer(offer)
@@ -242,13 +243,15 @@ class Viewer:
             self.end("the viewer closed the connection")
 
     def _note_feedback(self, kind: str, feedback: Feedback) -> None:
-        self._heard_s = time.monotonic()
         if kind != "video":
             return
         self.bandwidth.note(feedback)
         if feedback.wants_key_frame:
             self.key_frames_asked += 1
             self._calls.request_key_frame(self)
+
+    def _note_heard(self) -> None:
+        self._heard_s = time.monotonic()
 
     def _note_channel(self, channel: RTCDataChannel) -> None:
         self.channel.attach(channel)

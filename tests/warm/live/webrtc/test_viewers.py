@@ -3,10 +3,12 @@
 import asyncio
 import threading
 import time
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pylibsrtp
 import pytest
 
 from tests.warm.live.webrtc.receiver import Receiver, until
@@ -196,13 +198,17 @@ def test_a_viewer_that_finds_a_path_but_does_not_encrypt_is_removed(
             stage.receivers.append(receiver)
             offer = await receiver.offer()
             for transceiver in receiver.connection.getTransceivers():
-                transceiver.receiver.transport.start = asyncio.Event().wait  # type: ignore[method-assign, assignment]
+                transceiver.receiver.transport.start = never  # type: ignore[method-assign]
             viewer = await stage.viewers.connect("default", offer, "198.51.100.1", True)
             await receiver.accept(viewer.answer)
             await until(lambda: viewer.state == "ended", "the end of the viewer")
             assert viewer.reason.startswith("the viewer did not agree on encryption")
 
     run(play)
+
+
+async def never(_parameters: object) -> None:
+    await asyncio.Event().wait()
 
 
 def test_a_viewer_that_vanishes_is_removed_after_its_silence(
@@ -395,6 +401,45 @@ async def come_and_go(stage: Stage) -> None:
     await until(lambda: receiver.received.pictures, "a picture")
     await stage.viewers.disconnect("default", viewer.id)
     await receiver.close()
+
+
+def test_garbage_from_a_viewer_disturbs_nobody_and_leaves_no_trace_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            good, _ = await stage.connect()
+            bad, viewer = await stage.connect()
+            await until(lambda: good.received.pictures and bad.received.pictures, "pictures")
+            transport = bad.connection.getTransceivers()[1].receiver.transport
+            for packet in garbage():
+                with suppress(pylibsrtp.Error):  # it encrypts no packet that is too short
+                    await transport._send_rtp(packet)
+                await transport.transport._send(packet)
+            assert bad.channel is not None
+            for _ in range(20):
+                bad.channel.send(b"x" * 60_000)
+            seen = len(good.received.pictures)
+            await until(lambda: len(good.received.pictures) > seen + 10, "ten pictures more")
+            assert viewer.is_connected
+            assert steps([stamp for stamp, _ in good.received.pictures]) == {3600}
+
+    run(play)
+    assert caplog.messages == []
+
+
+def garbage() -> list[bytes]:
+    """RTCP packets whose contents are cut off or make no sense."""
+    rng = np.random.default_rng(1)
+    found = []
+    for kind in range(200, 208):
+        for words in range(1, 8):
+            body = rng.bytes(4 * words)
+            first = bytes([0x80 | int(rng.integers(32)), kind])
+            found.append(first + words.to_bytes(2, "big") + body)
+            found.append(first + words.to_bytes(2, "big") + body[:-3])
+    remb = bytes([0x8F, 206, 0, 4]) + bytes(8) + b"REMB" + bytes([9, 255, 255, 255])
+    return [*found, remb]
 
 
 def test_another_session_does_not_find_the_viewer() -> None:
