@@ -1,6 +1,8 @@
 """Live tap of one clip: passes its rendered frames to the live sink."""
 
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from session.film import UNKNOWN_FRAMES, Cue
 from warm.render.compositing import Frame
@@ -23,9 +25,14 @@ then it reads them from the film, where they will be before it needs them."""
 UNWRITTEN_S, UNWRITTEN_BYTES = 4.0, 128 << 20
 """Rendered frames that may wait for a slow encoder or disk while viewers watch live."""
 
+log = logging.getLogger(__name__)
+
 
 class LiveTap:
-    """Passes the frames of one clip on while its session is live. Owned by the render thread."""
+    """Passes the frames of one clip on while its session is live. Owned by the render thread.
+
+    An error of the sink ends that, and nothing else: the film goes on.
+    """
 
     def __init__(
         self,
@@ -62,24 +69,36 @@ class LiveTap:
         elif not (self.is_begun or self._is_over or self._is_dropped):
             waiting = [batch for batch in unwritten if batch.rendered]
             if waiting or next_frame > first_frame:
-                self._join(first_frame, next_frame, waiting)
+                with self._guarded():
+                    self._join(first_frame, next_frame, waiting)
 
     def add(self, batch: Batch, frames: Sequence[Frame]) -> None:
         """Pass on the frames that were just added to a batch, if it has begun."""
         if self.is_begun:
-            self._send(batch, len(batch.rendered) - len(frames), frames)
+            with self._guarded():
+                self._send(batch, len(batch.rendered) - len(frames), frames)
 
     def drop(self) -> None:
         """Stop what is being spoken live; nothing more of the clip is passed on."""
-        if self.is_live:
-            self._sink.drop(self._job.session_id)
         self._is_dropped = True
+        if self.is_live:
+            with self._guarded():
+                self._sink.drop(self._job.session_id)
 
     def end(self, end_frame: int) -> None:
         """Note the end of the clip, unless that was done."""
-        if self.is_begun:
-            self._sink.end(self._job.session_id, self._clip, end_frame, was_cut=self.was_cut)
-        self.is_begun, self._is_over = False, True
+        was_begun, self.is_begun, self._is_over = self.is_begun, False, True
+        if was_begun:
+            with self._guarded():
+                self._sink.end(self._job.session_id, self._clip, end_frame, was_cut=self.was_cut)
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception:
+            self.is_begun, self._is_dropped = False, True
+            log.exception("live viewers miss a clip", extra={"session_id": self._job.session_id})
 
     def _join(self, first_frame: int, next_frame: int, waiting: Sequence[Batch]) -> None:
         """Begin with the waiting frames, or after them."""
