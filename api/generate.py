@@ -46,6 +46,8 @@ class GenerateForm(Form):
     speed: float | None = None
     fps: Annotated[int, Field(ge=10, le=60)] | None = None
     """Frames per second of the file; null: as the avatar has them."""
+    action: Annotated[str, Field(max_length=64)] | None = None
+    """An action of the avatar that the film begins with; the speech is spoken over it."""
     batch_size: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Accepted, but without effect."""
 
@@ -62,7 +64,7 @@ class GenerateForm(Form):
             avatar_id=self.avatar_id,
             text=self.text_speech(),
             recording=None if self.audio_file is None else self.audio_file.id,
-            options=FilmOptions(fps=self.fps),
+            options=FilmOptions(fps=self.fps, action=self.action),
         )
 
     def text_speech(self) -> TextSpeech | None:

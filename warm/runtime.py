@@ -284,11 +284,12 @@ class Runtime:
         choice: VoiceChoice,
         *,
         ending: ClipEnding = PLAIN_ENDING,
+        actions: tuple[PlannedAction, ...] = (),
     ) -> SpeakJob:
         """Queue a text or a recording for a private film, whose frames come after all others.
 
-        `session`: from `private_films.new`. Raises NotReady, AvatarError, and BadSpeechRequest for
-        a text that cannot be spoken.
+        `session`: from `private_films.new`; `actions` begin with the film. Raises NotReady,
+        AvatarError, and BadSpeechRequest for a text that cannot be spoken.
         """
         if isinstance(spoken, PlainText):
             check_styles(spoken, self._voices, choice)
@@ -303,6 +304,7 @@ class Runtime:
             remarks=list(spoken.remarks) if isinstance(spoken, PlainText) else [],
             is_background=True,
             ending=ending,
+            actions=actions,
         )
         self._thread.submit(job)
         return job

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from tts.text.plain_text import PlainText
 from tts.voice import VoiceChoice
+from warm.avatars.action import find_action
 from warm.production.errors import UnsupportedOption
 from warm.production.film_options import TRANSPARENT, FilmOptions
 from warm.production.film_request import FilmRequest, TextSpeech
@@ -16,6 +17,7 @@ ONLY_WEBM = "needs the format webm: other files have no transparency. Ask for we
 ONLY_CUT = (
     "cannot be combined with a transparent background; omit it, or choose a colour as background"
 )
+NO_ACTIONS = "needs a prepared avatar with actions as `avatar_id`. Omit it"
 NO_WORDS = "needs a text: the words of a recording are not known. Omit it"
 
 
@@ -70,13 +72,21 @@ class FilmChecks:
             check_transparent(options)
         if options.subtitles and request.recording is not None:
             raise UnsupportedOption("options.subtitles", options.subtitles, NO_WORDS)
+        if options.action is not None and request.avatar_id is None:
+            raise UnsupportedOption("options.action", options.action, NO_ACTIONS)
         if options.logo is not None:
             self.logo(options.logo.upload)
 
     def _check_avatar(self, request: FilmRequest, avatar_id: str) -> None:
-        """Raise AvatarError for an avatar that cannot be used, UnsupportedOption for its logo."""
+        """Raise the errors of an avatar that cannot be used, of its action and of its logo.
+
+        These are AvatarError, UnknownAction and UnsupportedOption.
+        """
         options = request.options
         self.runtime.avatar_cache.reload_facts(avatar_id)
+        if options.action is not None:
+            avatar = self.runtime.avatar_cache.fetch(avatar_id)
+            find_action(avatar_id, avatar.actions, options.action)
         if options.logo is None:
             return
         logo = self.logo(options.logo.upload)

@@ -36,6 +36,7 @@ from warm.production.framing import form_of
 from warm.render.given_sound import GivenSound
 from warm.render.health import NotReady
 from warm.render.jobs import ClipEnding, SpeakJob, SpeakResult
+from warm.render.planned_action import PlannedAction
 from warm.runtime import Runtime
 from warm.uploads.store import UploadStore
 from warm.uploads.upload import Upload
@@ -171,11 +172,14 @@ class FilmAttempt:
         """Render the film; an engine or a voice that fails is tried again."""
         runtime, options = self.tools.runtime, self.request.options
         ending = ClipEnding(pad_s=options.pad_audio_s, is_fluent=options.fluent)
+        actions = () if options.action is None else (PlannedAction(name=options.action),)
         path = self.progress.folder / FILM
         for left in reversed(range(TRIES)):
             session = runtime.private_films.new(self.job_id, path, avatar_id)
             try:
-                return self._follow(runtime.speak_film(session, *self._spoken(), ending=ending))
+                spoken = self._spoken()
+                job = runtime.speak_film(session, *spoken, ending=ending, actions=actions)
+                return self._follow(job)
             except Exception as error:
                 if runtime.is_stopping:
                     raise JobStopped from error

@@ -33,6 +33,8 @@ class FilmOptions(BaseModel):
     avatar can follow it without a visible joint."""
     pad_audio_s: Annotated[float, Field(ge=0, le=60)] = 0.0
     """Silence after the speech, seconds."""
+    action: Annotated[str, Field(max_length=64)] | None = None
+    """Action of the avatar that the film begins with; the speech is spoken over it."""
     stitch: bool = True
     """The whole picture; else only the square around the face."""
     result_format: ResultFormat = "mp4"

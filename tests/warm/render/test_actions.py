@@ -20,9 +20,10 @@ from tests.tiny_face import (
 )
 from tts.registry import VoiceRegistry
 from warm.avatars.action import UnknownAction
-from warm.render.jobs import FragmentCommitted, Interrupted, SpeakJob
+from warm.render.jobs import ClipEnding, FragmentCommitted, Interrupted, SpeakJob
 from warm.render.planned_action import PlannedAction, When
 from warm.runtime import Runtime
+from warm.sessions.errors import SessionFull
 from warm.settings import Settings
 
 TEXT = "The open ocean always amazes all of us. Nobody knows why we are so fond of it."
@@ -177,6 +178,44 @@ def test_an_interruption_ends_an_action_in_the_silence_and_drops_those_that_wait
     with pytest.raises(Interrupted):
         waiting.result()
     assert playing.is_over
+
+
+def test_the_film_of_a_job_begins_with_its_action_and_ends_where_the_loop_begins(
+    runtime: Runtime, tmp_path: Path
+) -> None:
+    session = runtime.private_films.new("job", tmp_path / "job.mp4", "tiny")
+    job = runtime.speak_film(
+        session,
+        runtime.plain_text("Good morning."),
+        runtime.choose(),
+        ending=ClipEnding(is_fluent=True),
+        actions=(PlannedAction(name="wave"),),
+    )
+    result = job.result()
+    shares = redness(result.path)
+    assert shares[12:18].min() > 0.95
+    assert shares[-1] < 0.1
+    assert len(shares) >= ACTION_FRAMES["wave"] - 12
+    assert steps(result.path).max() < LARGEST_STEP
+
+
+def test_a_reset_ends_the_action_and_the_next_one_begins_a_new_film(runtime: Runtime) -> None:
+    playing = act(runtime, "hide")
+    runtime.reset(session_of(runtime), {})
+    wait_until(lambda: playing.is_over, "the end of the action")
+    assert act(runtime, "wave").result().clip.first_frame == 0
+
+
+def test_an_action_without_room_in_the_film_is_refused(
+    settings: Settings, engine: LoudnessEngine, voices: VoiceRegistry, tmp_path: Path
+) -> None:
+    short = settings.model_copy(update={"max_session_s": 1.0})
+    avatar = acting_avatar(tmp_path)
+    with (
+        running_runtime(short, voices, tmp_path, engine=engine, avatar=avatar) as runtime,
+        pytest.raises(SessionFull),
+    ):
+        act(runtime, "hide").result()
 
 
 def test_an_unknown_action_is_refused_with_the_names_that_exist(runtime: Runtime) -> None:
