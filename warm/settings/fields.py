@@ -311,7 +311,8 @@ class Settings(StabilizedAvatarSettings):
     `GET /stats` reports the number."""
     lead_s: Annotated[float, Field(ge=0.2, le=60)] | None = None
     """Maximum lead of rendering over playback, seconds, for requests that do not set it: a small
-    value leaves something to interrupt. None: no limit."""
+    value leaves something to interrupt. None: no limit. It is at most 0.5 while a session has live
+    viewers."""
     max_sessions: Annotated[int, Field(ge=1, le=10_000)] = 64
     """Maximum number of sessions besides `default`; each client has a share of it. The oldest empty
     session makes room for a new one."""
