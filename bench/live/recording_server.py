@@ -13,7 +13,7 @@ from api.server.listening import listen
 from app import assemble
 from warm.avatars.store import AvatarStore
 from warm.engine_factory import make_engine
-from warm.live.hub import LiveHub
+from warm.live.hub import EXTENSIONS, LiveHub
 from warm.runtime import Runtime
 from warm.settings import Settings, read_settings
 from warm.voice_factory import configured_voices
@@ -38,7 +38,7 @@ def main(*arguments: str) -> None:
 def load(settings: Settings) -> Flask:
     """Return the server's application, with the recorder in its live process."""
     store = AvatarStore(settings.results_dir)
-    live = LiveHub(settings, extensions=["bench.live.feed_recorder"])
+    live = LiveHub(settings, extensions=(*EXTENSIONS, "bench.live.feed_recorder"))
     runtime = Runtime(
         settings=settings,
         avatar=store.open(settings.avatar_id),

@@ -27,6 +27,13 @@ from warm.render.live_sink import (
 )
 from warm.settings import Settings
 
+EXTENSIONS = (
+    "warm.live.push.handlers",
+    "warm.live.socket.socket_server",
+    "warm.live.webrtc.handlers",
+)
+"""Modules that the live process imports. Each has a function `register(server: LiveServer)`, which
+adds handlers."""
 QUEUE_S = 0.5
 """Longest queue of rendered frames in front of the live process."""
 CLEAR_S = 0.3
@@ -60,8 +67,8 @@ class LiveHub:
     Any thread, except where the protocol names one.
     """
 
-    def __init__(self, settings: Settings, *, extensions: Sequence[str] = ()) -> None:
-        """`extensions`: further modules that register handlers in the live process."""
+    def __init__(self, settings: Settings, *, extensions: Sequence[str] = EXTENSIONS) -> None:
+        """`extensions`: modules that register handlers in the live process."""
         self._films: LiveFilms | None = None
         self._sessions: dict[str, LiveSession] = {}
         self._listeners: dict[str, list[OnEvent]] = {}

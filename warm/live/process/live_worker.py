@@ -24,12 +24,6 @@ NICE = -10
 which is ahead of playback."""
 MEMORY_BYTES = 4 << 30
 """Memory that no file backs. A process that needs more has a fault, and is replaced."""
-EXTENSIONS: tuple[str, ...] = (
-    "warm.live.push.handlers",
-    "warm.live.socket.socket_server",
-    "warm.live.webrtc.handlers",
-)
-"""Modules with a function `register(server: LiveServer) -> None`, which adds their handlers."""
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +53,7 @@ async def serve(control: socket.socket, media: socket.socket) -> None:
     link.listen(lambda *call: calls.put_nowait(call), ended.set)
     first, _ = await calls.get()
     server = LiveServer(Settings(**first["params"]["settings"]), link)
-    for name in (*EXTENSIONS, *first["params"]["extensions"]):
+    for name in first["params"]["extensions"]:
         importlib.import_module(name).register(server)
     gc.freeze()  # what exists now is not garbage
     gc.collect()  # counts what is left: further collections are short and frequent

@@ -12,7 +12,7 @@ from session.film import SAMPLE_RATE_HZ
 from tests.polling import wait_until
 from tests.tiny_face import HEIGHT, WIDTH, tiny_avatar
 from warm.avatars.avatar import Avatar, Shown
-from warm.live.hub import LiveHub
+from warm.live.hub import EXTENSIONS, LiveHub
 from warm.live.push.pushes import Pushes
 from warm.render.live_sink import LiveClip, LiveFilm, LiveFrames
 from warm.settings import Settings
@@ -110,7 +110,7 @@ def live_place(
     settings = Settings(
         results_dir=folder, avatar_id="tiny", push_urls=push_urls, max_pushes=max_pushes
     )
-    hub = LiveHub(settings, extensions=["tests.warm.live.probe"])
+    hub = LiveHub(settings, extensions=(*EXTENSIONS, "tests.warm.live.probe"))
     pushes = Pushes(hub, push_urls=push_urls, max_pushes=max_pushes)
     place = LivePlace(folder, tiny_avatar(folder), hub, pushes)
     hub.connect(place)
