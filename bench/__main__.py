@@ -73,13 +73,19 @@ TOPICS = {
     "watchers": "bench.viewers.watchers",
     "page": "bench.viewers.page",
     "live_clock": "bench.live.clock",
+    "live_page": "bench.live.page",
+    "live_skew": "bench.live.skew",
+    "live_skew_long": "bench.live.long_skew",
     "skew": "bench.viewers.skew",
     "viewers_live": "bench.live.viewers",
     "live_pcm": "bench.live.live_pcm",
     "soak": "bench.soak",
 }
 """Module of each topic; it has `measure(out: Path) -> list[Figure]`, `out` the folder of plots."""
-ON_REQUEST = {"fuzz", "soak", "voice_times", "voice_words", "voice_texts", "piper_voices"}
+ON_REQUEST = {
+    *("fuzz", "soak", "live_skew_long"),
+    *("voice_times", "voice_words", "voice_texts", "piper_voices"),
+}
 """Topics that take half an hour or need optional packages; they are measured only if named."""
 COMMANDS = {
     "gpu": "bench.neural.gpu",

@@ -143,8 +143,11 @@ class Recording:
         return [1000 * skew for skew in nearest if abs(skew) < MIN_DISTANCE_S]
 
 
-def read_recording(path: Path) -> Recording:
-    """Find flashes and clicks; a flash is dated to the middle between two captures."""
+def read_recording(path: Path, *, loud: float = LOUD) -> Recording:
+    """Find flashes and clicks; a flash is dated to the middle between two captures.
+
+    `loud`: amplitude from which a sample belongs to a click.
+    """
     found = Recording()
     last_grey, last_s = WHITE, 0.0
     with av.open(str(path)) as container:
@@ -153,7 +156,7 @@ def read_recording(path: Path) -> Recording:
                 continue
             start_s = float(packet.pts * packet.time_base)
             if packet.stream.type == "audio":
-                _add_events(found.clicks_s, *_loud_times_s(bytes(packet), start_s))
+                _add_events(found.clicks_s, *_loud_times_s(bytes(packet), start_s, loud))
                 continue
             grey = int(np.median(np.frombuffer(bytes(packet), np.uint8)))
             if last_grey < WHITE <= grey:
@@ -162,9 +165,9 @@ def read_recording(path: Path) -> Recording:
     return found
 
 
-def _loud_times_s(sound: bytes, start_s: float) -> list[float]:
+def _loud_times_s(sound: bytes, start_s: float, loud: float) -> list[float]:
     samples = np.frombuffer(sound, np.int16) / 32768
-    return [start_s + int(index) / SAMPLE_RATE_HZ for index in np.flatnonzero(abs(samples) > LOUD)]
+    return [start_s + int(index) / SAMPLE_RATE_HZ for index in np.flatnonzero(abs(samples) > loud)]
 
 
 def _add_events(events_s: list[float], *times_s: float) -> None:

@@ -6,10 +6,11 @@
 
 /** The least the pictures wait: the usual delay of the sound on a good network. */
 export const MIN_TARGET_MS = 50;
-const MAX_TARGET_MS = 300;
+const MAX_TARGET_MS = 400;
 /** Smaller distances are left alone: nobody sees them, and every change makes a picture late. */
 const TOLERANCE_MS = 12;
-const MAX_STEP_MS = 30;
+/** Browsers change the delay no faster within a second. */
+const MAX_STEP_MS = 100;
 
 export class LipSync {
   #targetMs = MIN_TARGET_MS;
