@@ -159,6 +159,11 @@ def live_metrics(stats: Mapping[str, Any]) -> Iterator[Metric]:
     text = "Pictures of live feeds that were not shown in time."
     yield labelled_counter("live_frames_total", text, "reason", frames)
     yield counter("live_stalls_total", "Stalls of live feeds.", totals["stalls"])
+    viewers = stats["webrtc"]
+    yield gauge("live_viewers", "Viewers over WebRTC.", viewers["viewers"])
+    yield gauge("live_viewers_limit", "Setting max_live_viewers.", viewers["viewers_limit"])
+    lag_s = viewers["loop_lag_p99_s"]
+    yield gauge("live_loop_lag_seconds", "99th percentile of the lag of the live loop.", lag_s)
 
 
 def gauge(name: str, text: str, value: float | None) -> Metric:

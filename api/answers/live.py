@@ -12,13 +12,16 @@ class ViewerAnswer(Answer):
     """The state of one viewer."""
 
     model_config = example(
-        state="connected", bytes=1_250_000, limit_bps=1_500_000, lost=0.0, repeated=3, dropped=0,
-        key_frames_asked=1,
+        state="connected", bytes=1_250_000, pictures="full", limit_bps=1_500_000, lost=0.0,
+        repeated=3, dropped=0, key_frames_asked=1,
     )  # fmt: skip
 
     state: Literal["connecting", "connected", "ended"]
     reason: str | None = Field(None, description="Why it has ended.")
     bytes: int | None = Field(None, description="Bytes of media sent.")
+    pictures: Literal["full", "small"] | None = Field(
+        None, description="Small ones are for viewers on slow networks."
+    )
     limit_bps: int | None = Field(
         None, description="Bits a second of pictures that its network carries, as far as known."
     )

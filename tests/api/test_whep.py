@@ -1,7 +1,9 @@
 """WHEP over HTTP: viewers of the real live process, which shows the tiny avatar."""
 
 import asyncio
+import os
 import re
+import signal
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing
 from http import HTTPStatus
@@ -14,6 +16,7 @@ from werkzeug.test import TestResponse
 
 from api.context import context
 from app import assemble
+from tests.polling import wait_until
 from tests.tiny_face import LoudnessEngine, tiny_avatar
 from tests.warm.live.webrtc.receiver import Receiver, until
 from tts.registry import VoiceRegistry
@@ -185,6 +188,14 @@ def test_a_full_house_gets_503_and_retry_after(whep: FlaskClient) -> None:
         assert whep.delete(each.headers["Location"]).status_code == 200
 
 
+def test_viewers_are_counted_in_the_stats_and_the_metrics(whep: FlaskClient) -> None:
+    where = post(whep, offer_text()).headers["Location"]
+    stats = whep.get("/stats").json
+    assert stats is not None and stats["live"]["webrtc"]["viewers"] == 1
+    assert "\nwarmtalk_live_viewers 1.0\n" in whep.get("/metrics").text
+    assert whep.delete(where).status_code == 200
+
+
 def test_candidates_follow_by_patch_and_a_restart_of_ice_gets_422(whep: FlaskClient) -> None:
     offer = offer_text()
     made = post(whep, offer)
@@ -204,6 +215,15 @@ def test_candidates_follow_by_patch_and_a_restart_of_ice_gets_422(whep: FlaskCli
     assert (restart.status_code, "ICE" in restart.json["detail"]) == (422, True)  # type: ignore[index]
     assert patch(*fragment, "a=end-of-candidates").status_code == 204
     assert whep.delete(where).status_code == 200
+
+
+def test_a_live_process_that_dies_is_started_again_for_the_next_viewer(whep: FlaskClient) -> None:
+    where = post(whep, offer_text()).headers["Location"]
+    stats = whep.get("/stats").json
+    assert stats is not None
+    os.kill(stats["live"]["pid"], signal.SIGKILL)
+    wait_until(lambda: whep.get(where).status_code == 404, "the end of its viewers")
+    wait_until(lambda: post(whep, offer_text()).status_code == 201, "another live process")
 
 
 def test_a_live_stream_that_is_off_gets_409(

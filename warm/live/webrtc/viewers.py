@@ -93,9 +93,10 @@ class Viewers:
 
     async def close(self) -> None:
         """End all viewers."""
-        for viewer in list(self._viewers.values()):
+        viewers = list(self._viewers.values())
+        for viewer in viewers:
             viewer.end("the server is stopping")
-            await viewer.closed()
+        await asyncio.gather(*(viewer.closed() for viewer in viewers))
 
     def _require_place(self, client: str, is_local: bool) -> None:
         limit = self._settings.max_live_viewers
