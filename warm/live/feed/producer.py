@@ -51,6 +51,7 @@ class PlannedPicture:
 class Plan:
     """One tick: what is shown and heard, before it is drawn and encoded."""
 
+    place: FeedPlace
     packet: Packet
     pictures: list[PlannedPicture] = field(default_factory=list)
     events: list[LiveEvent] = field(default_factory=list)
@@ -241,7 +242,7 @@ class Producer:
                 pictures.append(PlannedPicture(self._next_picture, self._next_shot()))
             self._line.rest(end)
             self._film.start_if_needed(self._timeline, self._place.fps)
-            plan = Plan(self._line.take(), pictures, self._events)
+            plan = Plan(self._place, self._line.take(), pictures, self._events)
             self._events = []
             return plan
 
@@ -262,7 +263,7 @@ class Producer:
 
         `is_behind`: most pictures are left out, so that the feed catches up before it stalls.
         """
-        wants = self.wants
+        wants, scene = self.wants, self._scene_for(plan.place)
         media: list[Media] = [*plan.events]
         if wants.packets or wants.pcm:
             media.append(self._sound(plan.packet, is_encoded=wants.packets))
@@ -271,10 +272,10 @@ class Producer:
             is_left_out = is_behind and self._left_out < MOST_LEFT_OUT
             if (wants.packets or wants.pictures) and not is_left_out:
                 self._left_out = 0
-                media.append(self._picture(planned, is_encoded=wants.packets))
+                media.append(self._picture(planned, scene, is_encoded=wants.packets))
             else:
                 self._left_out += 1
-                self._scene_for(self._place).pass_over(planned.shot)
+                scene.pass_over(planned.shot)
         if not wants.packets:
             self._video = self._audio = None
         return media
@@ -295,9 +296,9 @@ class Producer:
             epoch=self._timeline.epoch,
         )
 
-    def _picture(self, planned: PlannedPicture, *, is_encoded: bool) -> LivePicture:
+    def _picture(self, planned: PlannedPicture, scene: Scene, *, is_encoded: bool) -> LivePicture:
         shot = planned.shot
-        drawn = self._scene_for(self._place).draw(shot)
+        drawn = scene.draw(shot)
         packet, is_key = self._encoded(drawn, planned.sample) if is_encoded else (None, False)
         return LivePicture(
             tick=self._picture_number,
@@ -318,7 +319,7 @@ class Producer:
         return self._scene
 
     def _encoded(self, picture: Frame, sample: int) -> tuple[bytes, bool]:
-        video = self._video = self._video or LiveVideoEncoder(self._place.fps, self.bps)
+        video = self._video = self._video or LiveVideoEncoder(self._scene.fps, self.bps)
         video.set_bitrate(self.bps)
         is_due = self._last_key is None or sample - self._last_key >= KEY_FRAME_S * SAMPLE_RATE_HZ
         is_asked = self._is_key_wanted and is_due

@@ -152,7 +152,7 @@ class LiveSupervisor:
 
     def _start_thread(self) -> None:
         if self._thread is None and not self._is_closing:
-            self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)  # until `close`
             self._thread = Thread(target=self._run, name="live", daemon=True)
             self._thread.start()
 
@@ -188,6 +188,9 @@ class LiveSupervisor:
         self.starts += 1
         try:
             self._serve(process)
+        except (OSError, ValueError, KeyError):  # it has ended, or sends what is no message
+            log.exception("the live process cannot be reached and is replaced")
+            process.kill()
         finally:
             self._end(process, time.monotonic() - started_s)
 
