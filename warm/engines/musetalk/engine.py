@@ -21,7 +21,7 @@ from warm.engines.musetalk.batch_limit import BatchLimit
 from warm.engines.musetalk.decoders import first_decoded_row
 from warm.engines.musetalk.device_avatars import DeviceAvatars
 from warm.engines.musetalk.errors import DeviceOutOfMemory
-from warm.engines.musetalk.face_cache import read_face_cache, write_face_cache
+from warm.engines.musetalk.face_cache import face_rows, read_face_cache, write_face_cache
 from warm.engines.musetalk.memory import DeviceMemory, release_cached_memory
 from warm.engines.musetalk.options import MuseTalkOptions, Recipe
 from warm.engines.musetalk.warm_up import time_batch, time_batch_that_fits, warm_up_gpu
@@ -151,6 +151,14 @@ class MuseTalkEngine:
         from warm.engines.musetalk.preparation import prepare_face  # noqa: PLC0415  slow
 
         write_face_cache(prepare_face(build, self._layout, self._options), build)
+
+    def extend(self, build: AvatarBuild, part: AvatarBuild) -> dict[str, NDArray[np.generic]]:
+        """Return the rows of the `musetalk_*` arrays for the frames of an action; see `prepare`."""
+        set_passive_thread_wait()
+        from warm.engines.musetalk.preparation import prepare_face  # noqa: PLC0415  slow
+
+        del build  # each frame stands for itself
+        return face_rows(prepare_face(part, self._layout, self._options))
 
     def load_avatar(self, avatar: Avatar) -> None:
         """Copy an avatar's latents to the device.

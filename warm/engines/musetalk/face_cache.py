@@ -100,6 +100,12 @@ def write_face_cache(face: FaceCache, build: AvatarBuild) -> None:
         build.write_array(PREFIX + field.name, getattr(face, field.name))
 
 
+def face_rows(face: FaceCache) -> dict[str, NDArray[np.generic]]:
+    """Return the arrays of a face that have one row per frame, by their names in an avatar."""
+    names = [field.name for field in fields_of(face) if field.name != "recipe"]
+    return {PREFIX + name: getattr(face, name) for name in names}
+
+
 def read_face_cache(avatar: Avatar, recipe: dict[str, Any], *, first_row: int = 0) -> FaceCache:
     """Read the face of an avatar; raises AvatarOutdated if its recipe is not this one.
 

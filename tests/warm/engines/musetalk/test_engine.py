@@ -16,6 +16,7 @@ from stabilizers.blend import paste
 from tests.warm.portraits import UPRIGHT, build_portrait, open_build, portrait, rotation_about_face
 from tts.registry import VoiceRegistry
 from tts.speech import Speech
+from warm.avatars.action import Action
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarOutdated
 from warm.engines.base import Engine, EngineLost, EngineOutOfMemory, Patch, PatchRequest
@@ -25,6 +26,7 @@ from warm.engines.musetalk.options import MuseTalkOptions
 from warm.engines.musetalk.view import FaceOutOfFrame, Placement, face_views
 from warm.media.film_audio import resample
 from warm.offline.chunks import chunks_from_audio
+from warm.prepare.action.extension import Extension
 
 pytestmark = pytest.mark.slow
 
@@ -110,6 +112,27 @@ def test_the_mouth_follows_the_speech_and_the_rest_is_unchanged(
         assert np.abs(picture[y - 8 : y + 8, x - 15 : x + 15].astype(int) - 128).mean() > 1
         assert not np.array_equal(picture, avatar.frames[0])
     assert not np.array_equal(pictures[0], pictures[2])
+
+
+def test_it_speaks_on_the_frames_of_an_action_as_on_those_of_the_loop(
+    loaded: MuseTalkEngine, avatar: Avatar, rows: NDArray[np.float32], tmp_path: Path
+) -> None:
+    build = build_portrait(tmp_path, portrait())
+    loaded.prepare(build)
+    extension = Extension(build)
+    part = replace(build, extras={}, turns_deg=np.zeros((1, 2)))
+    action = Action(name="wave", start=1, frames=1, digest="0" * 64)
+    extension.add(action, part, np.ones(1, np.float32), loaded)
+    extended = open_build(build, "extended")
+    assert len(extended.extras["musetalk_latents"]) == len(extended.frames) == 2
+    loaded.load_avatar(extended)
+    jobs = [PatchRequest(extended, frame, rows[3]) for frame in (0, 1)]
+    own, further = (
+        composited(extended, job.frame, patch)
+        for job, patch in zip(jobs, loaded.submit(jobs).patches(), strict=True)
+    )
+    assert np.abs(own.astype(int) - further).max() <= 1
+    loaded.unload_avatar(extended)
 
 
 def test_one_batch_may_mix_avatars(
