@@ -144,25 +144,23 @@ def engine_metrics(health: Health) -> Iterator[Metric]:
 
 
 def live_metrics(stats: Mapping[str, Any]) -> Iterator[Metric]:
-    """Yield the state of the live process; totals are missing while it does not answer."""
+    """Yield the state of the live process; its own numbers have no value while it does not run."""
     feeds = stats["feeds"].values()
+    totals, viewers = stats["totals"] or {}, stats.get("webrtc", {})
     yield gauge("live_running", "1 if the live process runs.", stats["running"])
     yield counter("live_starts_total", "Starts of the live process.", stats["starts"])
     yield gauge("live_feeds", "Live feeds.", len(feeds))
     subscribers = sum(feed["subscribers"] for feed in feeds)
     yield gauge("live_subscribers", "Subscribers of live feeds.", subscribers)
-    totals = stats["totals"]
-    if totals is None:
-        return
-    frames = {name: totals[f"{name}_frames"] for name in ("late", "lost", "starved")}
+    names = [name for name in ("late", "lost", "starved") if f"{name}_frames" in totals]
+    frames = {name: totals[f"{name}_frames"] for name in names}
     frames["dropped"] = stats["dropped_frames"]
     text = "Pictures of live feeds that were not shown in time."
     yield labelled_counter("live_frames_total", text, "reason", frames)
-    yield counter("live_stalls_total", "Stalls of live feeds.", totals["stalls"])
-    viewers = stats["webrtc"]
-    yield gauge("live_viewers", "Viewers over WebRTC.", viewers["viewers"])
-    yield gauge("live_viewers_limit", "Setting max_live_viewers.", viewers["viewers_limit"])
-    lag_s = viewers["loop_lag_p99_s"]
+    yield counter("live_stalls_total", "Stalls of live feeds.", totals.get("stalls"))
+    yield gauge("live_viewers", "Viewers over WebRTC.", viewers.get("viewers"))
+    yield gauge("live_viewers_limit", "Setting max_live_viewers.", viewers.get("viewers_limit"))
+    lag_s = viewers.get("loop_lag_p99_s")
     yield gauge("live_loop_lag_seconds", "99th percentile of the lag of the live loop.", lag_s)
 
 
@@ -171,8 +169,8 @@ def gauge(name: str, text: str, value: float | None) -> Metric:
     return GaugeMetricFamily(f"{PREFIX}_{name}", text, value=value)
 
 
-def counter(name: str, text: str, value: float) -> Metric:
-    """Return a counter without labels."""
+def counter(name: str, text: str, value: float | None) -> Metric:
+    """Return a counter without labels; it has no value if there is none yet."""
     return CounterMetricFamily(f"{PREFIX}_{name}", text, value=value)
 
 
