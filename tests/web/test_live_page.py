@@ -2,16 +2,23 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
+from tests.chat.scripted_server import Script, ScriptedServer
 from tests.web.browsing import (
     browser_tests,
+    chromium,
+    free_port,
+    kill,
     on_every_page,
+    serving,
     speak,
 )
+from tests.web.chat_page import ChatPage
 from tests.web.live_page import BLOCK, LivePage
 from tests.web.screens import SCREENS, resize
 from tests.web.senses import prefer
@@ -159,3 +166,55 @@ def test_without_h264_the_film_is_played_with_the_reason(browser: Chrome, port: 
         assert "plays no H.264" in page.reason()
     page = LivePage(browser, port, "codec", "&player=hls")
     assert (page.player(), page.reason()) == ("hls", "")
+
+
+class LiveChatPage(LivePage, ChatPage):
+    """The chat with a live stream."""
+
+
+def test_the_sentence_that_is_heard_is_marked_and_what_was_heard_is_remembered(
+    browser: Chrome, chat_port: int, chat_server: ScriptedServer
+) -> None:
+    chat_server.script = Script(text=SENTENCE + "This is the second one. " + 4 * SENTENCE)
+    page = LiveChatPage(browser, chat_port, "live-chat")
+    page.wait_until_live()
+    page.send("Talk")
+    page.wait(lambda: page.marked("spoken").startswith("This sentence"))
+    page.wait(lambda: page.marked("spoken").startswith("This is the second"))
+    page.type(Keys.ESCAPE)
+    page.wait(lambda: page.history()[0]["interrupted"])
+    page.wait(lambda: not page.is_speaking())
+    heard = page.history()[0]["heard_text"]
+    assert heard.startswith(SENTENCE.strip())
+    assert len(heard) < len(SENTENCE) + 60
+    assert page.marked("spoken") == ""
+    page.run("localStorage.removeItem('mode')")
+
+
+def test_the_first_click_turns_on_the_sound(port: int, tmp_path: Path) -> None:
+    with chromium(tmp_path, "--autoplay-policy=document-user-activation-required") as browser:
+        page = LivePage(browser, port, "click")
+        page.wait_until_live()
+        page.wait(browser.find_element(By.ID, "unmute").is_displayed)
+        assert page.live("muted") is True
+        page.click("stage")
+        page.wait(lambda: page.live("muted") is False)
+        assert page.live("paused") is False
+        assert not browser.find_element(By.ID, "unmute").is_displayed()
+        assert page.console_errors() == []
+
+
+def test_the_stream_is_back_after_the_server_was_killed(browser: Chrome, tmp_path: Path) -> None:
+    port = free_port()
+    with serving(tmp_path, port) as server:
+        page = LivePage(browser, port, "killed")
+        page.wait_until_live()
+        kill(server)
+        page.wait(lambda: "live" not in page.stage_classes())
+    with serving(tmp_path, port):
+        page.wait_until_live()
+        page.say("After it came back")
+        page.wait(page.is_speaking)
+        page.wait(lambda: page.clips() == ["After it came back"])
+        browser.get("about:blank")
+        page.console_errors()

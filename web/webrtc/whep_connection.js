@@ -8,6 +8,8 @@ const FRAGMENT = { "content-type": "application/trickle-ice-sdpfrag" };
 const NO_H264 = "this browser plays no H.264 by WebRTC";
 /** A server that does not answer for this long is treated as unreachable. */
 const ANSWER_TIMEOUT_MS = 10_000;
+/** A server that is being restarted is back soon. */
+const UNREACHABLE_RETRY_MS = 2000;
 /** A path that has not been found after this time is not found at all. */
 const PATH_TIMEOUT_MS = 5000;
 /** Candidates that are found within this time are sent together. */
@@ -210,7 +212,8 @@ async function refusal(response) {
 
 function explained(error) {
   if (error instanceof LiveUnavailable) return error;
-  if (error.name === "TimeoutError") return new LiveUnavailable("the server did not answer");
-  if (error instanceof TypeError) return new LiveUnavailable("the server cannot be reached");
+  const soon = { retryMs: UNREACHABLE_RETRY_MS };
+  if (error.name === "TimeoutError") return new LiveUnavailable("the server did not answer", soon);
+  if (error instanceof TypeError) return new LiveUnavailable("the server cannot be reached", soon);
   return new LiveUnavailable(error.message);
 }
