@@ -427,9 +427,9 @@ class Timeline:
         return find_action(avatar.id, avatar.actions, planned.name)
 
     def _actions_left(self, end: int) -> int:
-        """Frames after `end` in which actions are seen."""
-        waiting = sum(action.frames for action in self._waiting)
-        return max(0, self._path.actions_end - end) + waiting
+        """Frames after `end` until no action is seen; the last one shows the loop alone."""
+        seen = max((self._path.actions_end or end - 1) + 1 - end, 0)
+        return seen + sum(action.frames + 1 for action in self._waiting)
 
     def _cues(self, first: int, utterance: Placed) -> list[Cue]:
         """The caption of a whole sentence, or the new one of a sentence that was cut.
