@@ -15,6 +15,7 @@ from warm.settings.fields import ENV_PREFIX
 
 PROGRAM = "warmtalk-livekit-worker"
 MAX_LINE_BYTES = 1 << 14
+MAX_REASON_CHARS = 300
 EXIT_S = 3.0
 """Time for a worker to leave the room by itself after its stdin is closed."""
 
@@ -126,7 +127,12 @@ def parsed(line: bytes) -> dict[str, Any]:
 
 
 def reason_of(state: Mapping[str, Any]) -> str:
-    """Return the reason in the state of a worker that has failed."""
+    """Return the reason in the state of a worker that has failed.
+
+    LiveKit's client appends what the other server has answered, which is not for the caller: it
+    may be any server that can be reached from here.
+    """
     causes = {"livekit": "LiveKit", "warmtalk": "this server", "agent": "the agent"}
     cause = causes.get(str(state.get("cause")), "the worker")
-    return f"{cause}: {state.get('detail') or 'no reason given'}"[:500]
+    detail = str(state.get("detail") or "no reason given").partition(" - ")[0]
+    return f"{cause}: {detail}"[:MAX_REASON_CHARS]

@@ -17,7 +17,7 @@ OPEN_S = 20.0
 """Time for a connection; the first one of a server starts a process there."""
 MAX_MESSAGE_BYTES = 64 << 20
 """Largest message: a raw picture of 4096 x 4096 pixels has 50 MB."""
-MAX_WAITING = 64
+MAX_WAITING = 16
 """Messages that are held for a slow reader; then the server has to wait, and drops pictures."""
 
 

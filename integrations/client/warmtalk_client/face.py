@@ -37,7 +37,7 @@ AHEAD_S = 5.0
 """Sound that is sent before it is played; the rest is kept here, where `clear` drops it at once."""
 MAX_BEGUN = 12
 """Utterances that the server is given at once; it accepts 16."""
-MAX_UNREAD = 32
+MAX_UNREAD = 16
 """Pictures and packets that wait for a slow reader; then nothing more is received."""
 CLEAR_S = 1.0
 """Time after `clear` in which the server reports the ends; then they are reported without it."""

@@ -24,7 +24,7 @@ MAX_JOB_BYTES = 1 << 16
 
 def main() -> int:
     """Run the worker; return its exit status."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     try:
         job = Job.parse(sys.stdin.buffer.readline(MAX_JOB_BYTES).decode())
     except ValueError as error:
