@@ -76,6 +76,7 @@ TOPICS = {
     "live_page": "bench.live.page",
     "live_skew": "bench.live.skew",
     "live_skew_long": "bench.live.long_skew",
+    "live_socket": "bench.live.live_socket",
     "skew": "bench.viewers.skew",
     "viewers_live": "bench.live.viewers",
     "live_pcm": "bench.live.live_pcm",
