@@ -353,8 +353,8 @@ class Settings(StabilizedAvatarSettings):
     """Maximum size of all results of jobs together, MB; the oldest are deleted, but never the
     newest one."""
     max_watchers: Annotated[int, Field(ge=1, le=1000)] = 32
-    """Maximum number of open responses that wait for a film to grow; each occupies a thread. One
-    client of another machine may have half of them."""
+    """Maximum number of open responses that wait for a film to grow, each of which occupies a
+    thread, and of live sockets. One client of another machine may have half of them."""
     max_downloads: Annotated[int, Field(ge=1, le=10_000)] = 64
     """Maximum number of films, or parts of films, that are sent at once. One client of another
     machine may have half of them."""

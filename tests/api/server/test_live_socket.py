@@ -302,7 +302,7 @@ def test_it_works_on_a_unix_socket_and_behind_a_proxy_until_the_server_stops(
             with pytest.raises(ConnectionClosed):
                 while True:
                     local.recv(timeout=30)
-            again = held.enter_context(live_socket(f"ws://127.0.0.1:{port}/talk", "a", "sound=pcm"))
+            again = reopened(held, f"ws://127.0.0.1:{port}/talk")
             again.say(noise(0.2, 24_000), "b")
             assert again.wait_for("finished", own=True)["position_s"] == 0.2
             os.kill(server.process.pid, signal.SIGTERM)
@@ -314,6 +314,19 @@ def test_it_works_on_a_unix_socket_and_behind_a_proxy_until_the_server_stops(
             status, log = server.wait_for_exit()
             assert status == 0
             assert "Traceback" not in log
+
+
+def reopened(held: ExitStack, base: str) -> LiveSocket:
+    """Connect again, as soon as the next live process has started."""
+    found: list[LiveSocket] = []
+
+    def is_open() -> bool:
+        with suppress(InvalidStatus):
+            found.append(held.enter_context(live_socket(base, "a", "sound=pcm")))
+        return bool(found)
+
+    wait_until(is_open, "another live process")
+    return found[0]
 
 
 def wait_until_ready_on(path: Path, server: Server) -> None:

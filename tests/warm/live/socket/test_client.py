@@ -70,6 +70,7 @@ class Peer:
         self.feed, keys = Feed(), count(1)
         self.loop = asyncio.get_running_loop()
         self.line = Line("s", lambda *_: True, clock=self.loop.time, keys=lambda: str(next(keys)))
+        self.jpegs = Jpegs(self.loop)
         self.ended: tuple[int, str] | None = None
         self.events: list[dict[str, Any]] = []
         self.media: list[tuple[int, int]] = []
@@ -87,7 +88,7 @@ class Peer:
 
         parts = ClientParts(
             line=self.line, feed=self.feed, limits=Limits(stall_s=stall_s, longest_s=600),
-            origin={}, jpegs=Jpegs(self.loop), on_gone=gone,
+            origin={}, jpegs=self.jpegs, on_gone=gone,
         )  # fmt: skip
         wishes = Wishes(pictures=pictures, has_sound=True, rate_hz=16_000, may_speak=True)
         client = LiveClient(parts, wishes)
@@ -149,7 +150,10 @@ def run(test: Callable[[Peer], Awaitable[None]]) -> None:
             await test(peer)
         finally:
             peer.close()
-            await asyncio.sleep(0.02)
+            deadline_s = peer.loop.time() + WAIT_S
+            while peer.ended is None and peer.loop.time() < deadline_s:
+                await asyncio.sleep(0.005)
+            peer.jpegs.close()
 
     asyncio.run(main())
 
