@@ -54,6 +54,9 @@ class StateCollector(Collector):
         yield from engine_metrics(health)
         yield from self._avatar_cache()
         yield from live_metrics(self._context.live.stats())
+        pushes = self._context.pushes.counts()
+        states = {name: pushes[name] for name in ("connecting", "live", "waiting", "failed")}
+        yield labelled_gauge("pushes", "Pushes of live feeds.", "state", states)
         free = free_bytes(self._context.settings.results_dir)
         yield gauge("results_free_bytes", "Free space on the disk of the results.", free)
 

@@ -80,6 +80,7 @@ TOPICS = {
     "skew": "bench.viewers.skew",
     "viewers_live": "bench.live.viewers",
     "live_pcm": "bench.live.live_pcm",
+    "pushes": "bench.live.pushes",
     "soak": "bench.soak",
 }
 """Module of each topic; it has `measure(out: Path) -> list[Figure]`, `out` the folder of plots."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from session.film import SAMPLE_RATE_HZ
 from tests.polling import wait_until
-from tests.tiny_face import HEIGHT, WIDTH, tiny_avatar
+from tests.tiny_face import tiny_avatar
 from warm.avatars.avatar import Avatar, Shown
 from warm.live.hub import EXTENSIONS, LiveHub
 from warm.live.push.pushes import Pushes
@@ -48,7 +48,7 @@ class LivePlace:
             avatar=self.avatar,
             path=self.folder / f"{session_id}.mp4",
             fps=FPS,
-            size=(WIDTH, HEIGHT),
+            size=self.avatar.size,
             committed=frames,
             position=float(frames),
             clip=None,
@@ -72,7 +72,8 @@ class LivePlace:
         lit = range(LEAD_FRAMES, LEAD_FRAMES + FLASH_FRAMES)
         is_heard = np.isin(times // FRAME_SAMPLES, lit)
         tone = 0.5 * np.sin(2 * np.pi * TONE_HZ * times / SAMPLE_RATE_HZ) * is_heard
-        grey = np.full((HEIGHT, WIDTH, 3), GREY, np.uint8)
+        width, height = self.avatar.size
+        grey = np.full((height, width, 3), GREY, np.uint8)
         white = np.full_like(grey, WHITE)
         pictures = [white if each in lit else grey for each in range(CLIP_FRAMES)]
         for start in range(0, CLIP_FRAMES, BATCH_FRAMES):
@@ -104,7 +105,11 @@ class LivePlace:
 
 @contextmanager
 def live_place(
-    folder: Path, *, push_urls: str | None = ALLOWED, max_pushes: int = 8
+    folder: Path,
+    *,
+    push_urls: str | None = ALLOWED,
+    max_pushes: int = 8,
+    avatar: Avatar | None = None,
 ) -> Iterator[LivePlace]:
     """Run a live process for the block."""
     settings = Settings(
@@ -112,7 +117,7 @@ def live_place(
     )
     hub = LiveHub(settings, extensions=(*EXTENSIONS, "tests.warm.live.probe"))
     pushes = Pushes(hub, push_urls=push_urls, max_pushes=max_pushes)
-    place = LivePlace(folder, tiny_avatar(folder), hub, pushes)
+    place = LivePlace(folder, avatar or tiny_avatar(folder), hub, pushes)
     hub.connect(place)
     with closing(hub), closing(pushes):
         yield place

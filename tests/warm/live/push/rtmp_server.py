@@ -4,6 +4,7 @@ import asyncio
 import os
 import ssl
 import threading
+import time
 from contextlib import suppress
 from typing import Literal, NamedTuple
 
@@ -22,6 +23,8 @@ class Media(NamedTuple):
     type: int
     time_ms: int
     data: bytes
+    received_s: float
+    """By `time.monotonic`."""
 
 
 class RtmpServer:
@@ -133,7 +136,7 @@ class Client:
         if kind == SET_CHUNK_SIZE:
             self.chunk_bytes = int.from_bytes(data, "big")
         elif kind in MEDIA:
-            server.media.append(Media(self.number, kind, time_ms, data))
+            server.media.append(Media(self.number, kind, time_ms, data, time.monotonic()))
             is_enough = sum(each.connection == self.number for each in server.media) > 20
             return not (server.manner == "closes" and is_enough and self.number == 1)
         elif kind == DATA:

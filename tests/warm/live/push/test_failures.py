@@ -104,6 +104,27 @@ def test_a_token_that_is_wrong_is_reported(place: LivePlace) -> None:
     assert "the token is missing or wrong" in found
 
 
+@pytest.mark.parametrize(
+    ("status", "answer", "expected"),
+    [
+        (201, "", "is not a description of a session"),
+        (201, "v=0", "is not a usable description"),
+        (201, "v=0\r\nm=video 9 x/y\r\na=candidate:1", "push_urls does not allow"),
+        (201, "v=0" + "x" * 200_000, "too long"),
+        (404, "", "no such stream"),
+        (503, "", "status 503"),
+    ],
+)
+def test_an_answer_of_whip_that_is_not_usable_is_reported(
+    place: LivePlace, status: int, answer: str, expected: str
+) -> None:
+    with WhipServer(answers={"/broken": (status, {})}) as server:
+        server.answer = answer
+        push = start(place, f"http://127.0.0.1:{server.port}/broken")
+        state = "failed" if "push_urls" in expected else "waiting"
+        assert expected in reason(place, push, state)
+
+
 def test_a_redirect_of_whip_is_followed_with_the_token(place: LivePlace) -> None:
     answers = {"/first": (307, {"Location": "/whip"}), "/back": (302, {"Location": "/whip"})}
     with WhipServer(token="right", answers=answers) as server:

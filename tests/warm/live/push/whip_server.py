@@ -23,6 +23,8 @@ class WhipServer:
     ) -> None:
         """`answers`: status and headers for other paths than `/whip`."""
         self.token = token
+        self.answer = ""
+        """Body of the answers for other paths."""
         self.answers = answers or {}
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         """Method, path and headers."""
@@ -101,7 +103,7 @@ class WhipServer:
         self.requests.append((request.method.decode(), path, headers))
         if path in self.answers:
             status, named = self.answers[path]
-            return status, named, ""
+            return status, named, self.answer
         if self.token and headers.get("authorization") != f"Bearer {self.token}":
             return 401, {}, ""
         if request.method == b"DELETE":

@@ -10,7 +10,6 @@ from aiortc import (
     RTCRtpSender,
     RTCSessionDescription,
 )
-from aiortc.exceptions import InvalidAccessError, InvalidStateError
 
 from warm.fetch.addresses import normal
 from warm.live.push.allowed_hosts import PushHosts
@@ -60,9 +59,11 @@ class WhipConnection:
         connected = self._connected()
         try:
             await self._peer.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
-        except (ValueError, InvalidAccessError, InvalidStateError, KeyError, IndexError):
+        except Exception as error:  # noqa: BLE001 - aiortc raises many kinds for broken text
             connected.cancel()
-            raise PushFailed("the answer of the server is not a usable description") from None
+            raise PushFailed(
+                f"the answer of the server is not a usable description ({type(error).__name__})"
+            ) from None
         try:
             await asyncio.wait_for(connected, CONNECT_S)
         except TimeoutError:
