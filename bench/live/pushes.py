@@ -36,6 +36,8 @@ FURTHER = 4
 """Pushes that are added to one, to find what each of them costs."""
 FLASHES = 10
 FAULTS = 5
+KILLS = 2
+"""Deaths of the live process in a row; after further ones, it is started with a delay."""
 STOPS = 10
 SRT_LATENCY_MS = 120
 KEY_INTERVAL = 50
@@ -202,7 +204,7 @@ def fault_figures(place: LivePlace) -> Iterator[Figure]:
             last, first = pictures(server)[-1], pictures(server, 2)[0]
             broken.append(first.received_s - last.received_s)
             stops.append(stop_s(place, push))
-    for _ in range(FAULTS):
+    for _ in range(KILLS):
         with RtmpServer() as server:
             push = start(place, rtmp_url(server))
             wait_for_pictures(server, 1)
@@ -214,7 +216,7 @@ def fault_figures(place: LivePlace) -> Iterator[Figure]:
     lost = "push: pictures again after the server has closed (the pause is 1 s)"
     yield Figure.at_most(lost, max(broken), "s", 1.5, FAULTS)
     dead = "push: pictures again after the live process was killed"
-    yield Figure.at_most(dead, max(killed), "s", 5, FAULTS)
+    yield Figure.at_most(dead, max(killed), "s", 5, KILLS)
     yield Figure.at_most("push: end of a push, longest", max(stops), "s", 2, len(stops))
 
 
