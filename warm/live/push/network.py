@@ -113,5 +113,7 @@ def reason_of(error: BaseException) -> str:
         return "no answer in time"
     if isinstance(error, ssl.SSLError):
         return (error.reason or "protocol error").replace("_", " ").lower()
+    if isinstance(error, ConnectionResetError):
+        return "connection reset by peer"  # asyncio raises it without a number
     number = getattr(error, "errno", None)
     return os.strerror(number).lower() if number else type(error).__name__
