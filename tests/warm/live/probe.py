@@ -10,8 +10,8 @@ from warm.live.live_server import LiveServer
 class Probe:
     """Sends everything that it receives to the worker as events."""
 
-    def __init__(self, server: LiveServer, session_id: str) -> None:
-        self.server, self.session_id = server, session_id
+    def __init__(self, server: LiveServer, session_id: str, wants: Wants) -> None:
+        self.server, self.session_id, self.wants = server, session_id, wants
 
     def on_picture(self, picture: LivePicture) -> None:
         data = {name: getattr(picture, name) for name in ("tick", "sample", "time_s", "is_key")}
@@ -19,8 +19,9 @@ class Probe:
             name: getattr(picture, name) for name in ("frame", "utterance", "position", "epoch")
         }
         packet = picture.packet or b""
-        bgr = b"" if picture.bgr is None else picture.bgr.tobytes()
-        shape = None if picture.bgr is None else picture.bgr.shape
+        raw = picture.bgr if self.wants.pictures else None
+        bgr = b"" if raw is None else raw.tobytes()
+        shape = None if raw is None else raw.shape
         data |= {"session_id": self.session_id, "packet_bytes": len(packet), "shape": shape}
         self.server.emit("probe.picture", data, packet + bgr)
 
@@ -49,7 +50,8 @@ def register(server: LiveServer) -> None:
     async def watch(params: dict[str, Any], _fds: list[int]) -> dict[str, Any]:
         session_id = params["session_id"]
         feed = server.feed(session_id)
-        seats[session_id] = feed.subscribe(Probe(server, session_id), Wants(**params["wants"]))
+        wants = Wants(**params["wants"])
+        seats[session_id] = feed.subscribe(Probe(server, session_id, wants), wants)
         return {"fps": feed.fps, "size": feed.size}
 
     @server.handler("probe.write")

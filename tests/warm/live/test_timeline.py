@@ -279,6 +279,28 @@ def test_a_frame_that_was_dropped_on_its_way_passes_in_silence(recorded: Recorde
     assert recorded.timeline.counts.lost == 2
 
 
+@pytest.mark.parametrize("has_end", [True, False])
+def test_a_clip_whose_frames_were_all_dropped_does_not_hold_up_the_next_one(
+    recorded: Recorded, has_end: bool
+) -> None:
+    recorded.timeline.begin(clip())
+    if has_end:
+        recorded.timeline.end(0, 50, was_cut=False)
+    recorded.timeline.begin(clip(first=50, number=1))
+    recorded.timeline.add(1, 50, frames(50, 2))
+    assert numbers(recorded.shots(2)) == [50, 51]
+    assert recorded.kinds == ["started"]
+
+
+def test_a_clip_whose_last_frames_were_dropped_ends(recorded: Recorded) -> None:
+    recorded.timeline.begin(clip())
+    recorded.timeline.add(0, 0, frames(0, 2))
+    recorded.timeline.end(0, 9, was_cut=False)
+    assert numbers(recorded.shots(3)) == [0, 1, None]
+    assert recorded.kinds == ["started", "finished"]
+    assert recorded.timeline.speaking is None
+
+
 def test_a_viewer_who_joins_late_first_gets_the_frames_of_the_film(recorded: Recorded) -> None:
     late = clip(next_frame=10, film_until=14)
     recorded.timeline.begin(late)

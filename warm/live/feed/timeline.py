@@ -155,9 +155,10 @@ class Timeline:
             return shot
         while self._clips:
             clip = self._clips[0]
-            if clip.avatar_key != self._avatar_key:
+            is_other = clip.avatar_key != self._avatar_key
+            if is_other and clip is self._clips[-1]:
                 break  # its avatar will be shown in a moment
-            if clip.is_over:
+            if is_other or clip.is_over or self._is_broken_off(clip):
                 self._finish(clip)
             elif clip.next_frame in clip.frames and not self._refills(clip):
                 return self._film_shot(clip, clip.frames.pop(clip.next_frame))
@@ -278,6 +279,11 @@ class Timeline:
         clip.next_frame += 1
         return self._repeated()
 
+    def _is_broken_off(self, clip: PlayedClip) -> bool:
+        """Return True if the rest of a clip will not arrive: it was dropped on its way."""
+        has_all = clip.end_frame is not None or clip is not self._clips[-1]
+        return has_all and not clip.frames and clip.next_frame >= clip.film_until
+
     def _refills(self, clip: PlayedClip) -> bool:
         """Return True if a clip that has waited several times should wait for some more frames.
 
@@ -329,7 +335,7 @@ class Timeline:
 
     def _finish(self, clip: PlayedClip) -> None:
         self._clips.popleft()
-        if clip.is_started:
+        if clip.is_announced:
             place = self._place(clip, clip.next_frame)
             self._note("interrupted" if clip.was_cut else "finished", place)
 
