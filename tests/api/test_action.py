@@ -9,7 +9,9 @@ from flask.testing import FlaskClient
 from tests.polling import wait_until
 from tests.sessions import session_of
 from tests.tiny_face import ACTION_FRAMES, LoudnessEngine, acting_avatar, running_runtime
+from tests.warm.avatars.test_store import ACTIONS, save
 from tts.registry import VoiceRegistry
+from warm.avatars.store import AvatarStore
 from warm.runtime import Runtime
 from warm.settings import Settings
 
@@ -40,6 +42,30 @@ def test_an_action_is_queued_and_then_in_the_film(client: FlaskClient, runtime: 
         "duration_s": ACTION_FRAMES["wave"] / 25,
     }
     wait_until(lambda: film_frames(runtime, "a") >= 18, "the film of the action")
+
+
+def test_an_avatar_lists_its_actions(client: FlaskClient, settings: Settings) -> None:
+    save(AvatarStore(settings.results_dir), members=ACTIONS)
+    wave = {
+        "name": "wave",
+        "frames": 4,
+        "duration_s": 0.16,
+        "mouth_share": 0.75,
+        "source": "w.mp4",
+    }
+    assert client.get("/avatars/anna").get_json()["actions"] == [wave]
+    assert client.get("/avatars").get_json()["avatars"][0]["actions"] == [wave]
+
+
+def test_actions_that_were_added_to_an_avatar_are_known_at_once(
+    client: FlaskClient, settings: Settings
+) -> None:
+    store = AvatarStore(settings.results_dir)
+    save(store)
+    client.post("/sessions", json={"session_id": "b", "avatar_id": "anna"})
+    assert client.post("/action?name=wave&session_id=b").status_code == 404
+    save(store, members={**ACTIONS, "base_digest": "d" * 64}, digest="e" * 64)
+    assert client.post("/action?name=wave&session_id=b").status_code == 202
 
 
 def test_an_unknown_action_is_404_and_the_answer_lists_those_that_exist(

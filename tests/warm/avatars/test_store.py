@@ -39,6 +39,8 @@ def save(
     *,
     frames: NDArray[np.uint8] = FRAMES,
     extra: NDArray[Any] | None = None,
+    members: dict[str, Any] | None = None,
+    digest: str = "d" * 64,
 ) -> Avatar:
     """Store and open an avatar that consists of arrays only."""
     count = len(frames)
@@ -53,11 +55,36 @@ def save(
             ("teeth", np.arange(5) if extra is None else extra),
         ):
             np.save(folder / f"{name}.npy", array)
-        metadata = {"source": "anna.jpg"}
+        metadata = {"source": "anna.jpg", **(members or {})}
         store.write_manifest(
-            build, avatar_id=avatar_id, digest="d" * 64, metadata=metadata, notes=["One face."]
+            build, avatar_id=avatar_id, digest=digest, metadata=metadata, notes=["One face."]
         )
     return store.open(avatar_id)
+
+
+ACTIONS = {
+    "base_digest": "b" * 64,
+    "actions": {
+        "wave": {
+            "start": 8, "frames": 4, "digest": "a" * 64, "source": "w.mp4", "mouth_frames": 3,
+            "head_step": 0.02, "picture_step": 1.5,
+        }
+    },
+    "frame_arrays": ["frames", "landmarks", "transforms"],
+}  # fmt: skip
+
+
+def test_actions_are_part_of_an_avatar_and_not_of_its_loop(store: AvatarStore) -> None:
+    avatar, summary = save(store, members=ACTIONS), store.summary("anna")
+    assert avatar.actions == summary.actions
+    assert (avatar.actions["wave"].start, avatar.actions["wave"].end) == (8, 12)
+    assert (avatar.loop_frames, avatar.period, summary.frames, summary.period) == (8, 16, 8, 16)
+    assert (avatar.base_digest, summary.base_digest, avatar.digest) == (
+        "b" * 64,
+        "b" * 64,
+        "d" * 64,
+    )
+    assert "Action 'wave': 0.2 s; the mouth can speak in 75 % of it." in summary.findings()
 
 
 def visible(store: AvatarStore) -> list[str]:
