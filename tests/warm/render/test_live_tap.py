@@ -17,12 +17,19 @@ from tests.given_sounds import babble, found_in, wav_of
 from tests.live_sinks import Ended, RecordingSink
 from tests.polling import wait_until
 from tests.sessions import film_of, session_of
-from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine, running_runtime
+from tests.tiny_face import HEIGHT, WIDTH, LoudnessEngine, running_runtime, tiny_avatar
 from tts.registry import VoiceRegistry
+from tts.text.plain_text import PlainText
+from tts.voice import VoiceChoice
+from warm.avatars.avatar import Shown
+from warm.render.growing_text import GrowingText
 from warm.render.jobs import SpeakJob
-from warm.render.live_sink import LiveFrames, LivePosition
-from warm.render.live_tap import LIVE_LEAD_S, live_pass_frames
+from warm.render.live_sink import LiveFilm, LiveFrames, LivePosition
+from warm.render.live_tap import LIVE_LEAD_S, LiveTap, live_pass_frames
+from warm.render.timeline import Batch
+from warm.render.utterances import Utterance
 from warm.runtime import Runtime
+from warm.sessions.session import Session
 from warm.settings import Settings
 
 TEXT = "Hello. Who is there?"
@@ -253,6 +260,70 @@ def test_an_engine_that_fails_ends_the_clip_of_live_viewers(
     (ended,) = sink.ended
     assert ended.was_cut
     assert 0 < sink.frames <= 12
+
+
+class FourAtOnceEngine(LoudnessEngine):
+    """Draws four pictures in the time of one."""
+
+    benefits_from_batching = True
+
+    def round_up_batch(self, frames: int) -> int:
+        return -(-frames // 4) * 4
+
+
+def test_an_engine_that_draws_several_pictures_at_once_is_not_asked_for_fewer(
+    running: Running, sink: RecordingSink
+) -> None:
+    result = speak(running(FourAtOnceEngine()), "Hello.").result()
+    assert sink.numbers() == list(range(result.clip.frames))
+    assert 1 < len(sink.added[0].pictures) <= 4
+
+
+@pytest.mark.parametrize(("is_readable", "tapped_from"), [(True, 116), (False, 100)])
+def test_a_viewer_that_joins_reads_a_long_backlog_from_the_film(
+    sink: RecordingSink, tmp_path: Path, is_readable: bool, tapped_from: int
+) -> None:
+    def film() -> LiveFilm:
+        return LiveFilm(
+            session_id="default", avatar=tiny_avatar(tmp_path), path=tmp_path, fps=FPS,
+            size=(WIDTH, HEIGHT), committed=100, position=90.0, clip=0,
+        )  # fmt: skip
+
+    session = Session("default", tmp_path / "a.mp4", under=tmp_path, writer="fragments")
+    choice = VoiceChoice(voice="", language="", speed=1.0)
+    job = SpeakJob(session=session, text="Hello.", choice=choice)
+    tap = LiveTap(sink, job, clip=0, film=film, is_readable=is_readable)
+    tap.follow([rendered(100, 8), rendered(108, 8, is_last=True)], 0, 100)
+    assert [clip.tapped_from for clip in sink.begun] == [tapped_from]
+    assert sink.numbers() == list(range(tapped_from, 116))
+    assert sink.ended == [Ended(clip=0, end_frame=116, was_cut=False)]
+    tap.follow([], 0, 116)
+    assert len(sink.begun) == 1
+
+
+def rendered(first_frame: int, frames: int, *, is_last: bool = False) -> Batch:
+    samples = np.zeros(frames * STEP, np.float32)
+    picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    return Batch(
+        first_frame=first_frame, utterance=Utterance(frames=frames, samples=samples), cues=(),
+        is_last=is_last, shown=[Shown(0)] * frames, rendered=[picture] * frames,
+    )  # fmt: skip
+
+
+def test_a_text_that_pauses_is_spoken_in_several_clips(
+    running: Running, sink: RecordingSink
+) -> None:
+    runtime, jobs = running(), []
+    for unit in ("Hello.", "Yes."):
+        growing = GrowingText()
+        choice = runtime.choose(speed=2.0)
+        jobs.append(runtime.speak_growing(session_of(runtime), growing, choice))
+        growing.add(PlainText.of(unit))
+        wait_until(lambda: jobs[-1].is_over, "the end of a text that does not go on")
+    assert_same_as_film(sink, film_of(runtime))
+    assert [each.end_frame for each in sink.ended] == [
+        job.result().clip.first_frame + job.result().clip.frames for job in jobs
+    ]
 
 
 def test_an_error_of_the_sink_does_not_reach_the_film(
