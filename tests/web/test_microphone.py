@@ -10,6 +10,7 @@ from selenium.webdriver.common.by import By
 
 from tests.chat.scripted_server import Script, ScriptedServer, scripted_server
 from tests.web.browsing import Page, ask, browser_tests, chromium, free_port, serving
+from tests.web.live_page import LivePage
 from tests.web.spoken_samples import RATE_HZ, Samples, joined, silence, spoken, write_wav
 from tests.web.test_microphone_modules import needs_network
 from tests.web.transcription_server import TranscriptionServer, transcription_server
@@ -147,6 +148,29 @@ def test_a_person_interrupts_the_face_by_talking_and_the_model_knows_what_was_he
     assert not any(first["heard_text"] + " The sun is" in text for text in remembered)
     assert any(first["heard_text"].strip() in text for text in remembered)
     page.wait(lambda: state(page) == "off")
+
+
+@needs_network
+def test_a_person_interrupts_the_live_stream_whose_sound_is_compared_with_the_microphone(
+    talker: Chrome, chat_port: int
+) -> None:
+    page = LivePage(talker, chat_port, "live-talk", "&mode=chat")
+    page.wait_until_live()
+    page.wait(lambda: page.run("return document.querySelector('[data-mode=chat]') !== null"))
+    page.say("What is the weather like?")
+    page.wait(page.is_speaking)
+    assert page.live("muted") is False
+    page.click("hands-free")
+    page.wait(lambda: page.live("muted"))  # it is heard through the graph
+    page.wait(lambda: len(turns(page)) == 2)
+    page.wait(page.is_speaking)
+    page.click("hands-free")
+    first, second = turns(page)
+    assert first["interrupted"]
+    assert 0 < len(first["heard_text"]) < len(ANSWER)
+    assert second["user_text"] == HEARD
+    ask(chat_port, "POST", "/interrupt", {"session_id": page.session})
+    assert page.console_errors() == []
 
 
 MESSAGES = """
