@@ -147,7 +147,8 @@ class Broadcast:
     def _choose_pictures(self, viewer: Viewer) -> None:
         """Have a viewer get pictures of the size that its network carries."""
         before = viewer.choice.rung
-        if viewer.choice.follow(viewer.bandwidth.limit_bps) == before:
+        bandwidth = viewer.bandwidth
+        if viewer.choice.follow(bandwidth.limit_bps, bandwidth.congested_s) == before:
             return
         if viewer.choice.rung == "full":
             assert self._subscription is not None

@@ -1,6 +1,5 @@
 """ICE candidates of viewers: those that are tried, and the messages that bring them later."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -13,6 +12,7 @@ MAX_CANDIDATES = 40
 """Addresses that are tried for one viewer: each gets packets before it has shown that it wants any.
 Browsers send about ten."""
 PREFIX = "a=candidate:"
+END = "a=end-of-candidates"
 MAX_FRAGMENT_BYTES = 16 << 10
 
 
@@ -48,16 +48,24 @@ def is_reachable(host: str, port: int) -> bool:
     return 0 < port < 1 << 16 and not excluded and not address.is_unspecified
 
 
-def usable_lines(sdp: str, chosen: CandidateFilter) -> str:
-    """Return an offer without the candidates that are not tried; raises BadOffer."""
-    return "\r\n".join(keep_usable(sdp.splitlines(), chosen)) + "\r\n"
+def take_candidates(sdp: str) -> tuple[str, list[RTCIceCandidate]]:
+    """Return an offer without its candidates, and these; raises BadOffer.
 
-
-def keep_usable(lines: Iterable[str], chosen: CandidateFilter) -> Iterator[str]:
-    """Yield the lines without the candidates that are not tried; raises BadOffer."""
-    for line in lines:
-        if not line.startswith(PREFIX) or chosen.accepts(read_candidate(line)):
-            yield line
+    The end of the candidates is left out, too: the viewer may have an address that it does not
+    name, and shows by its own checks.
+    """
+    kept: list[str] = []
+    found: list[RTCIceCandidate] = []
+    section = -1
+    for line in sdp.splitlines():
+        section += line.startswith("m=")
+        if line.startswith(PREFIX):
+            candidate = read_candidate(line)
+            candidate.sdpMLineIndex = max(section, 0)
+            found.append(candidate)
+        elif not line.startswith(END):
+            kept.append(line)
+    return "\r\n".join(kept) + "\r\n", found
 
 
 def read_candidate(line: str) -> RTCIceCandidate:
@@ -77,8 +85,6 @@ class Trickle:
     ice_fragment: str | None
     """User fragment of the viewer's ICE; None if the message does not name it."""
     candidates: tuple[RTCIceCandidate, ...]
-    is_last: bool
-    """True if none follow."""
 
 
 def read_trickle(text: str) -> Trickle:
@@ -97,7 +103,7 @@ def read_trickle(text: str) -> Trickle:
             mid = line.removeprefix("a=mid:").strip()
         elif line.startswith("a=ice-ufrag:"):
             fragment = line.removeprefix("a=ice-ufrag:").strip()
-        elif line.startswith("a=end-of-candidates"):
+        elif line.startswith(END):
             is_last = True
         elif line.startswith(PREFIX):
             candidate = read_candidate(line)
@@ -108,4 +114,4 @@ def read_trickle(text: str) -> Trickle:
             "the body has neither a=candidate nor a=end-of-candidates; send an SDP fragment"
             " (RFC 8840)"
         )
-    return Trickle(ice_fragment=fragment, candidates=tuple(found), is_last=is_last)
+    return Trickle(ice_fragment=fragment, candidates=tuple(found))

@@ -35,13 +35,14 @@ class Bandwidth:
         self._sent_bps = 0.0
         self._limit_bps = most_bps
         self._low_since_s: float | None = None
+        self._fallen_s = clock()
         self._risen_s = clock()
         self.lost = 0.0
         """Part of the packets that was lost, smoothed."""
 
     @property
     def limit_bps(self) -> float:
-        """The limit for what is sent, `most_bps` if there is none."""
+        """The limit for what is sent: `most_bps` if there is none, never less than `least_bps`."""
         return self._limit_bps
 
     def note_sent(self, bits_per_s: float) -> None:
@@ -57,31 +58,42 @@ class Bandwidth:
         if feedback.fraction_lost is not None:
             self._take_loss(feedback.fraction_lost)
 
+    @property
+    def congested_s(self) -> float:
+        """Time since which all reports have shown congestion; 0 if the last one has not."""
+        since_s = self._low_since_s
+        return 0.0 if since_s is None else self._clock() - since_s
+
     def _take_estimate(self, estimate_bps: float) -> None:
-        if self._sent_bps == 0 or estimate_bps >= ROOM * self._sent_bps:
-            self._low_since_s = None
+        if self._sent_bps <= self._least or estimate_bps >= ROOM * self._sent_bps:
             if self.lost < HIGH_LOSS:
-                self._rise()
-            return
-        now_s = self._clock()
-        if self._low_since_s is None:
-            self._low_since_s = now_s
-        elif now_s - self._low_since_s >= PROOF_S:
+                self._relax()
+        elif self._is_proven():
             self._fall_to(max(estimate_bps, FALL * self._sent_bps))
 
     def _take_loss(self, fraction: float) -> None:
         self.lost += SMOOTHING * (fraction - self.lost)
-        if fraction > HIGH_LOSS and self.lost > LOW_LOSS and self._sent_bps:
-            self._fall_to(self._sent_bps * max(FALL, 1 - fraction / 2))
+        if fraction > HIGH_LOSS and self._sent_bps > self._least:
+            if self._is_proven():
+                self._fall_to(self._sent_bps * max(FALL, 1 - fraction / 2))
         elif fraction < LOW_LOSS and self._low_since_s is None:
-            self._rise()
+            self._relax()
+
+    def _is_proven(self) -> bool:
+        """Note a sign of congestion; True if there have been some for long enough to lower the
+        limit."""
+        now_s = self._clock()
+        if self._low_since_s is None:
+            self._low_since_s = self._fallen_s = now_s
+        return now_s - self._fallen_s >= PROOF_S
 
     def _fall_to(self, bits_per_s: float) -> None:
-        self._low_since_s = None
-        self._risen_s = self._clock()
-        self._limit_bps = max(self._least / 2, min(self._limit_bps, bits_per_s))
+        self._fallen_s = self._risen_s = self._clock()
+        self._limit_bps = max(self._least, min(self._limit_bps, bits_per_s))
 
-    def _rise(self) -> None:
+    def _relax(self) -> None:
+        """Raise the limit a little: there is no congestion."""
+        self._low_since_s = None
         now_s = self._clock()
         growth = RISE_A_SECOND ** min(1.0, now_s - self._risen_s)
         self._risen_s = now_s

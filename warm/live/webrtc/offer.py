@@ -3,13 +3,14 @@
 import re
 from dataclasses import dataclass
 
+from aiortc import RTCIceCandidate
 from aiortc.codecs import CODECS
 from aiortc.rtcdtlstransport import X509_DIGEST_ALGORITHMS
 from aiortc.rtcpeerconnection import find_common_codecs
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.sdp import MediaDescription, SessionDescription, grouplines
 
-from warm.live.webrtc.candidates import CandidateFilter, usable_lines
+from warm.live.webrtc.candidates import CandidateFilter, take_candidates
 from warm.live.webrtc.errors import BadOffer, UnusableOffer
 
 MAX_OFFER_BYTES = 64 << 10
@@ -35,12 +36,14 @@ class Offer:
     """An offer that can be answered."""
 
     sdp: str
-    """With candidates only that can be reached without a search."""
+    """Without candidates."""
     kinds: tuple[str, ...]
     """Kinds of its sections, in their order."""
     ice_fragment: str
     """User fragment of the viewer's ICE; another one in a later message is a restart."""
-    candidates: CandidateFilter
+    candidates: tuple[RTCIceCandidate, ...]
+    """Those that are tried."""
+    chosen: CandidateFilter
     """Chooses those that follow."""
 
 
@@ -48,8 +51,7 @@ def read_offer(text: str) -> Offer:
     """Check an offer; raises BadOffer, and UnusableOffer if it cannot be answered with H.264 and
     Opus."""
     require_size(text)
-    candidates = CandidateFilter()
-    sdp = usable_lines(text, candidates)
+    sdp, named = take_candidates(text)
     try:
         description = SessionDescription.parse(sdp)
     except UNREADABLE as error:
@@ -61,11 +63,15 @@ def read_offer(text: str) -> Offer:
     switched_off = rejected_kinds(sdp)
     for kind in CODEC:
         require_codec(kind, [each for each in description.media if each.kind not in switched_off])
+    for candidate in named:
+        candidate.sdpMid = description.media[candidate.sdpMLineIndex or 0].rtp.muxId
+    chosen = CandidateFilter()
     return Offer(
         sdp=sdp,
         kinds=tuple(section.kind for section in description.media),
         ice_fragment=str(ice_names(description.media[0])[0]),
-        candidates=candidates,
+        candidates=tuple(each for each in named if chosen.accepts(each)),
+        chosen=chosen,
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from struct import error as StructError  # noqa: N812 - it is a class
@@ -12,6 +12,7 @@ from aiortc import (
     RTCConfiguration,
     RTCDataChannel,
     RTCDtlsTransport,
+    RTCIceCandidate,
     RTCIceServer,
     RTCPeerConnection,
     RTCRtpCapabilities,
@@ -21,7 +22,6 @@ from aiortc import (
 from aiortc.rtcicetransport import RTCIceTransport
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 
-from warm.live.webrtc.candidates import Trickle
 from warm.live.webrtc.errors import BadOffer
 from warm.live.webrtc.feedback import Feedback
 from warm.live.webrtc.ice_servers import IceServer
@@ -89,12 +89,11 @@ class Peer:
         await self._connection.setLocalDescription(answer)
         return str(self._connection.localDescription.sdp)
 
-    async def add_candidates(self, trickle: Trickle) -> None:
-        """Take further candidates of the viewer."""
-        for candidate in trickle.candidates:
-            await self._connection.addIceCandidate(candidate)
-        if trickle.is_last:
-            await self._connection.addIceCandidate(None)
+    async def add_candidates(self, candidates: Iterable[RTCIceCandidate]) -> None:
+        """Try candidates of the viewer, unless a path to it was found already."""
+        for candidate in candidates:
+            if self._connection.iceConnectionState in ("new", "checking"):
+                await self._connection.addIceCandidate(candidate)
 
     @property
     def state(self) -> str:

@@ -6,6 +6,8 @@ from typing import Literal
 
 Rung = Literal["full", "small"]
 
+PROOF_S = 4.0
+"""Time for which a viewer must have been congested to get small pictures."""
 RETRY_S, LONGEST_RETRY_S = 20.0, 320.0
 """Time for which a viewer gets the small pictures before the full ones are tried again; it doubles
 each time that they are too much."""
@@ -28,11 +30,13 @@ class RungChoice:
         self._retry_s = RETRY_S
         self.rung: Rung = "full"
 
-    def follow(self, limit_bps: float) -> Rung:
-        """Choose for a viewer whose network carries this much."""
+    def follow(self, limit_bps: float, congested_s: float) -> Rung:
+        """Choose for a viewer whose network carries this much, and has been congested for a time
+        (0: it is not)."""
         now_s = self._clock()
         spent_s = now_s - self._since_s
-        if self.rung == "full" and limit_bps < self._least_full_bps:
+        is_weak = limit_bps < self._least_full_bps and congested_s >= PROOF_S
+        if self.rung == "full" and is_weak:
             self._retry_s = (
                 RETRY_S if spent_s > TRIAL_S else min(LONGEST_RETRY_S, self._retry_s * 2)
             )

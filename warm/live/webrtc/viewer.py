@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from aiortc import RTCDataChannel
+from aiortc import RTCDataChannel, RTCIceCandidate
 
 from warm.live.webrtc.candidates import Trickle
 from warm.live.webrtc.congestion import Bandwidth
@@ -22,6 +22,9 @@ from warm.live.webrtc.rung_choice import Rung, RungChoice
 
 PATH_S = 5.0
 """Time for a connection; then the viewer is removed, and can watch the film instead."""
+HEAD_START_S = 0.3
+"""Time in which only the viewer checks paths. A check of this side that comes before the viewer has
+its answer is lost, and is repeated after half a second only."""
 SILENT_S = 15.0
 """Time without a report of a connected viewer, which are due every few seconds; then it is gone."""
 
@@ -79,12 +82,14 @@ class Viewer:
         """Place of the last picture."""
         self._heard_s = 0.0
         self._counted = 0
+        self._candidates: list[RTCIceCandidate] = []
+        self._trying: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
 
     async def connect(self, offer: Offer, servers: list[IceServer]) -> None:
         """Make the connection, and the answer to the offer; raises BadOffer."""
-        self._offer = offer
+        self._offer, self._candidates = offer, list(offer.candidates)
         self._peer = Peer(
             servers,
             PeerEvents(
@@ -98,16 +103,24 @@ class Viewer:
         if self.state == "connecting":
             loop = asyncio.get_running_loop()
             self._deadline = loop.call_later(PATH_S, self._give_up)
+            self._trying = asyncio.ensure_future(self._try_candidates())
 
     async def add_candidates(self, trickle: Trickle) -> None:
-        """Take further candidates; raises BadOffer for a restart of ICE."""
+        """Take further candidates; raises IceRestart."""
         assert self._peer is not None and self._offer is not None
         if trickle.ice_fragment not in (None, self._offer.ice_fragment):
             raise IceRestart
-        chosen = tuple(each for each in trickle.candidates if self._offer.candidates.accepts(each))
-        await self._peer.add_candidates(
-            Trickle(ice_fragment=None, candidates=chosen, is_last=trickle.is_last)
-        )
+        chosen = [each for each in trickle.candidates if self._offer.chosen.accepts(each)]
+        if self._trying is not None and not self._trying.done():
+            self._candidates += chosen
+        else:
+            await self._peer.add_candidates(chosen)
+
+    async def _try_candidates(self) -> None:
+        """Check the addresses that the viewer has named, if its own checks have not come first."""
+        await asyncio.sleep(HEAD_START_S)
+        if self._peer is not None:
+            await self._peer.add_candidates(self._candidates)
 
     @property
     def is_connected(self) -> bool:
@@ -181,6 +194,8 @@ class Viewer:
         self.channel.send("end", {"reason": reason})
         if self._deadline is not None:
             self._deadline.cancel()
+        if self._trying is not None:
+            self._trying.cancel()
         self._outbox.clear()
         if self._peer is not None:
             self._closing = asyncio.ensure_future(self._peer.close())

@@ -52,7 +52,7 @@ def test_one_low_estimate_is_not_believed() -> None:
 
 def test_five_percent_of_loss_is_borne_and_a_third_is_not() -> None:
     noisy, lossy = Path(), Path()
-    for _ in range(20):
+    for _ in range(40):
         assert noisy.second(1_000_000, loss=0.05) == MOST
         lossy.second(min(1_000_000, lossy.bandwidth.limit_bps), loss=0.33)
     assert lossy.bandwidth.limit_bps < 400_000
@@ -61,8 +61,19 @@ def test_five_percent_of_loss_is_borne_and_a_third_is_not() -> None:
 def test_the_limit_does_not_fall_for_ever() -> None:
     path = Path(1_000)
     for _ in range(60):
+        path.second(max(400_000, min(1_000_000, path.bandwidth.limit_bps)))
+    assert path.bandwidth.limit_bps == LEAST
+    assert path.bandwidth.congested_s > 30
+
+
+def test_a_path_that_recovers_is_not_congested_any_more() -> None:
+    path = Path(500_000)
+    for _ in range(5):
         path.second(1_000_000)
-    assert path.bandwidth.limit_bps >= LEAST / 2
+    assert path.bandwidth.congested_s >= 4
+    path.capacity_bps = float("inf")
+    path.second(1_000_000)
+    assert path.bandwidth.congested_s == 0
 
 
 def test_the_shared_rate_follows_the_slowest_viewer_down_at_once_and_up_slowly() -> None:

@@ -139,25 +139,27 @@ def test_names_and_unreachable_addresses_are_not_tried() -> None:
         "10 1 tcp 1 198.51.100.7 9 typ host tcptype active",
         "11 2 udp 1 198.51.100.7 5000 typ host",
     ])  # fmt: skip
-    assert "198.51.100" not in offer.sdp and ".local" not in offer.sdp
-    assert offer.sdp.count("a=candidate") == good_offer().count("a=candidate")
+    assert len(offer.candidates) == good_offer().count("a=candidate")
+    assert not {"198.51.100.7", "example.org"} & {each.ip for each in offer.candidates}
+    assert "a=candidate" not in offer.sdp and "a=end-of-candidates" not in offer.sdp
 
 
 def test_ipv6_addresses_are_tried() -> None:
-    assert "2001:db8::7" in with_candidates(["1 1 UDP 1 2001:db8::7 5000 typ host"]).sdp
+    offer = with_candidates(["1 1 UDP 1 2001:db8::7 5000 typ host"])
+    assert ("2001:db8::7", "2") in [(each.ip, each.sdpMid) for each in offer.candidates]
 
 
 def test_of_a_thousand_candidates_a_few_are_tried_and_none_that_follow() -> None:
     lines = [f"{n} 1 udp 1 198.51.{n // 250}.{n % 250 + 1} 5000 typ host" for n in range(1000)]
     offer = with_candidates(lines[:700])
-    assert offer.sdp.count("a=candidate") == MAX_CANDIDATES
+    assert len(offer.candidates) == MAX_CANDIDATES
     later = read_trickle("a=candidate:" + lines[900] + "\r\n").candidates
-    assert not offer.candidates.accepts(later[0])
+    assert not offer.chosen.accepts(later[0])
 
 
 def test_the_same_address_is_tried_once() -> None:
     once = with_candidates(["1 1 udp 1 198.51.100.7 5000 typ host"] * 5)
-    assert once.sdp.count("198.51.100.7") == 1
+    assert [each.ip for each in once.candidates].count("198.51.100.7") == 1
 
 
 @pytest.mark.parametrize("line", ["", "1 1 udp", "1 one udp 1 a 1 typ host", "é" * 50])
@@ -179,7 +181,6 @@ def test_candidates_that_follow_name_their_section_and_their_end() -> None:
     )
     assert trickle.ice_fragment == "abcd"
     assert [(each.ip, each.sdpMid) for each in trickle.candidates] == [("198.51.100.7", "0")]
-    assert trickle.is_last
 
 
 @pytest.mark.parametrize("text", ["", "hello", "m=audio 9 RTP/AVP 0\r\na=mid:0", "a" * 20_000])

@@ -16,12 +16,13 @@ class Clock:
 def test_a_viewer_that_carries_little_gets_small_pictures_and_after_a_while_full_ones() -> None:
     clock = Clock()
     choice = RungChoice(600_000, clock)
-    assert choice.follow(2_000_000) == "full"
-    assert choice.follow(500_000) == "small"
-    assert choice.follow(2_000_000) == "small"
+    assert choice.follow(2_000_000, 0) == "full"
+    assert choice.follow(500_000, 1) == "full", "it was congested for a moment"
+    assert choice.follow(500_000, 5) == "small"
+    assert choice.follow(2_000_000, 0) == "small"
     clock.now_s = RETRY_S * 2.1
-    assert choice.follow(500_000) == "small"
-    assert choice.follow(700_000) == "full"
+    assert choice.follow(500_000, 5) == "small"
+    assert choice.follow(700_000, 0) == "full"
 
 
 def test_each_failure_doubles_the_time_until_the_next_trial() -> None:
@@ -29,9 +30,9 @@ def test_each_failure_doubles_the_time_until_the_next_trial() -> None:
     choice = RungChoice(600_000, clock)
     waits = []
     for _ in range(8):
-        choice.follow(100_000)
+        choice.follow(100_000, 5)
         began_s = clock.now_s
-        while choice.follow(2_000_000) == "small":
+        while choice.follow(2_000_000, 0) == "small":
             clock.now_s += 1
         waits.append(clock.now_s - began_s)
         clock.now_s += 1
@@ -42,7 +43,7 @@ def test_each_failure_doubles_the_time_until_the_next_trial() -> None:
 def test_without_small_pictures_the_full_ones_go_down_to_the_least_rate() -> None:
     rates = picture_rates(300, 500)
     assert (rates.full.least_bps, rates.full.most_bps, rates.least_full_bps) == (3e5, 5e5, 0)
-    assert RungChoice(rates.least_full_bps).follow(1.0) == "full"
+    assert RungChoice(rates.least_full_bps).follow(1.0, 5) == "full"
 
 
 def test_one_weak_viewer_does_not_lower_the_full_pictures_below_their_least_rate() -> None:

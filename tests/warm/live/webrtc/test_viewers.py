@@ -1,6 +1,7 @@
 """Viewers over real UDP, ICE and DTLS: pictures are decoded, sound is heard, ends are noticed."""
 
 import asyncio
+import re
 import threading
 import time
 from contextlib import suppress
@@ -16,6 +17,7 @@ from tests.warm.live.webrtc.stage import Stage, run, staged
 from tests.warm.live.webrtc.synthetic_feed import FLASH_PICTURES, WIDTH
 from warm.live.errors import LiveRefused
 from warm.live.feed.subscriber import LiveEvent
+from warm.live.webrtc import rung_choice
 from warm.live.webrtc import viewer as viewer_module
 from warm.live.webrtc.candidates import PREFIX
 
@@ -268,7 +270,11 @@ def test_lost_packets_are_sent_again_and_no_picture_is_missing() -> None:
     run(play)
 
 
-def test_a_weak_viewer_gets_small_pictures_and_the_others_keep_theirs() -> None:
+def test_a_weak_viewer_gets_small_pictures_and_the_others_keep_theirs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rung_choice, "PROOF_S", 0.0)
+
     async def play() -> None:
         async with staged() as stage:
             strong, _ = await stage.connect()
@@ -303,6 +309,34 @@ def lose_every(receiver: Receiver, count: int) -> None:
         await handle(packet, arrival_time_ms)  # type: ignore[arg-type]
 
     receiver_of_video._handle_rtp_packet = take  # type: ignore[method-assign]
+
+
+def test_a_viewer_that_names_no_address_shows_it_by_its_own_checks() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            receiver = Receiver()
+            stage.receivers.append(receiver)
+            offer = re.sub("a=candidate.*\r\n", "", await receiver.offer())
+            assert "a=end-of-candidates" in offer
+            viewer = await stage.viewers.connect("default", offer, "198.51.100.1", True)
+            await receiver.accept(viewer.answer)
+            await until(lambda: receiver.received.pictures, "a picture")
+
+    run(play)
+
+
+def test_a_viewer_whose_own_checks_do_not_arrive_is_reached_at_the_addresses_it_names() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            receiver = Receiver()
+            stage.receivers.append(receiver)
+            viewer = await stage.viewers.connect(
+                "default", await receiver.offer(), "198.51.100.1", True
+            )
+            await receiver.accept(re.sub("a=(end-of-)?candidate.*\r\n", "", viewer.answer))
+            await until(lambda: receiver.received.pictures, "a picture")
+
+    run(play)
 
 
 def test_candidates_that_follow_the_offer_lead_to_a_connection() -> None:
