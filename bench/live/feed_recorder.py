@@ -9,7 +9,17 @@ from warm.live.feed.subscriber import LiveEvent, LivePicture, LiveSound, Subscri
 from warm.live.live_server import LiveServer
 
 VIDEO, LINES = "video.h264", "media.jsonl"
-PICTURE = ("tick", "sample", "time_s", "is_key", "frame", "utterance", "position", "epoch")
+PICTURE = (
+    "tick",
+    "sample",
+    "time_s",
+    "is_key",
+    "is_repeated",
+    "frame",
+    "utterance",
+    "position",
+    "epoch",
+)
 SOUND = ("sample", "time_s", "utterance", "position", "offset", "epoch")
 
 

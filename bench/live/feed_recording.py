@@ -55,16 +55,11 @@ class FeedRecording:
         at = np.array([each["sample"] + each["offset"] for each in spoken])
         origins = at - np.array([each["position"] for each in spoken])
         shown = [each for each in self.pictures if each["utterance"] == utterance]
-        shown = [each for number, each in enumerate(shown) if self._is_new(shown, number)]
+        shown = [each for each in shown if not each["is_repeated"]]
         picture_at = np.array([each["sample"] for each in shown])
         picture_origins = picture_at - np.array([each["position"] for each in shown])
         nearest = np.abs(picture_at[:, None] - at[None, :]).argmin(axis=1)
         return np.asarray((picture_origins - origins[nearest]) * 1000 / RATE_HZ, np.float64)
-
-    @staticmethod
-    def _is_new(shown: list[Line], number: int) -> bool:
-        """Return True if a picture is not the repetition of the one before."""
-        return number == 0 or shown[number]["frame"] != shown[number - 1]["frame"]
 
     def lateness_ms(self) -> NDArray[np.float64]:
         """Return how long after its time each picture was received, ms."""

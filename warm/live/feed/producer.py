@@ -311,6 +311,7 @@ class Producer:
             utterance=shot.utterance,
             position=shot.position,
             epoch=shot.epoch,
+            is_repeated=shot.is_repeated,
         )
 
     def _scene_for(self, place: FeedPlace) -> Scene:

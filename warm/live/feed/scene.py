@@ -31,9 +31,9 @@ class Scene:
 
     def draw(self, shot: Shot) -> Picture:
         """Return the (h, w, 3) BGR picture of a shot, which must not be modified."""
-        self.pass_over(shot)
         if shot.is_repeated and self._drawn is not None:
             return self._drawn
+        self.pass_over(shot)
         picture = self._plain(shot)
         if self._glide is not None:
             picture = self._glided(self._glide, shot, picture)
@@ -45,6 +45,7 @@ class Scene:
 
     def pass_over(self, shot: Shot) -> None:
         """Note a shot that nobody sees."""
+        self._drawn = None
         if not shot.is_repeated:
             if self._last is not None and not self._continues(self._last, shot):
                 self._glide = self._glide_from(self._last)

@@ -49,6 +49,8 @@ class LivePicture:
     """First sample of the utterance that belongs to this picture, at 48 kHz; None when idle."""
     epoch: int
     """Number of interruptions of the feed before it."""
+    is_repeated: bool = False
+    """The frame is shown again, in silence, because the next one has not arrived."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
