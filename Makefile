@@ -29,7 +29,7 @@ help:
 	@echo '            ENGINE=viseme MODELS=models CONFIG=configs/live.yaml]'
 	@echo 'make check  set up, check the sources, run the fast tests'
 	@echo 'make test   set up, check the sources, run all tests'
-	@echo 'make integrations  test the plugins for LiveKit and Pipecat, each with its own packages (1 GB)'
+	@echo 'make integrations  test the plugins for LiveKit and Pipecat, each with its own packages (1.5 GB)'
 	@echo 'make bench  measure; prints a table, writes results/bench.json  [NAMES="session lips"]'
 	@echo 'make setup  only the virtual environment, the packages and the face models'
 	@echo '            [PYTHON=python3 TORCH=auto|cpu|registry MODELS=models]'

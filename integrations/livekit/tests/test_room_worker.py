@@ -6,6 +6,7 @@ carries the byte streams and calls of the framework's own classes in their order
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -320,6 +321,31 @@ async def test_the_pictures_are_published_when_somebody_listens():
         await found.say(0.1)
         await found.until_ends(1)
         assert list(published) == ["avatar_audio", "avatar_video"]
+
+
+@pytest.mark.parametrize("seed", [3, 5, 11])
+async def test_whatever_happens_each_segment_ends_once_and_in_order(seed):
+    choice = random.Random(seed)
+    said: list[float] = []
+    async with scene(FakeServer(delay_s=choice.choice([0.0, 0.1, 0.3]))) as found:
+        for _ in range(12):
+            what = choice.random()
+            if what < 0.55:
+                said.append(choice.choice([0.1, 0.2, 0.3, 0.6]))
+                await found.say(said[-1])
+            elif what < 0.8:
+                await asyncio.sleep(0.5 * choice.random())
+            elif what < 0.93:
+                found.output.clear_buffer()
+            else:
+                await found.server.drop_connections()
+        await found.until_ends(len(said))
+        await asyncio.sleep(0.2)
+    assert len(found.calls("lk.playback_finished")) == len(found.ends) == len(said)
+    for end, seconds in zip(found.ends, said, strict=True):
+        assert 0 <= end.playback_position <= seconds
+        assert end.interrupted or end.playback_position == seconds
+    assert len(found.started) == sum(end.playback_position > 0 for end in found.ends)
 
 
 async def test_the_worker_ends_with_its_agent():
