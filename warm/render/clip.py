@@ -419,6 +419,8 @@ class Clip:
         self._pacing.lead_s = self.lead_s
         least = 1 if self.timeline.cursor else FIRST_FRAMES
         wanted = self._live_pass_frames() or FEWEST_FRAMES
+        if self._engine.benefits_from_batching:  # it encodes seconds of sound for each batch
+            wanted = FEWEST_FRAMES
         self.timeline.fewest_frames = min(FEWEST_FRAMES, max(least, wanted))
         self._follow_live()
         if not (self.timeline.is_growing and self._live.is_begun):
