@@ -327,6 +327,18 @@ def test_a_part_of_the_film_ends_where_a_clip_begins(recorded: Recorded) -> None
     assert shots[1].position == 0
 
 
+def test_a_clip_goes_on_where_the_part_of_the_film_has_come(recorded: Recorded) -> None:
+    part = clip(number=None, first=3, film_until=8, end_frame=8)
+    recorded.timeline.begin(part)
+    for number in range(3, 8):
+        recorded.timeline.add_read(part, number, frame(number))
+    recorded.shots(2)
+    recorded.timeline.begin(clip(first=0, number=0, next_frame=7, film_until=8))
+    recorded.timeline.add(0, 8, frames(8, 2))
+    assert numbers(recorded.shots(5)) == [5, 6, 7, 8, 9]
+    assert recorded.kinds == ["started", "started"]
+
+
 def test_frames_that_the_film_does_not_have_are_left_out(recorded: Recorded) -> None:
     late = clip(next_frame=10, film_until=14)
     recorded.timeline.begin(late)

@@ -230,7 +230,8 @@ class Timeline:
         if earlier.number is not None:
             return
         if earlier.next_frame >= clip.first_frame:
-            clip.next_frame = max(clip.next_frame, earlier.next_frame)
+            if earlier.is_started or earlier.next_frame > clip.next_frame:
+                clip.next_frame = earlier.next_frame
             clip.is_started = earlier.is_started
             clip.frames.update(earlier.frames)
             self._clips.pop()
