@@ -55,10 +55,11 @@ def track_film(job: ActionJob) -> TrackedFilm:
     measured: list[NDArray[np.float32] | None] = []
     with open_isolated_video(source, fps=job.fps, max_side=settings.max_side) as video:
         check_announced(job.name, video)
+        total = most if video.announced_s is None else round(video.announced_s * job.fps)
         pictures = all_turned(islice(video.frames(), most + 1), quarters)
         for points in map_ahead(tracker.track, write_through(pictures, path)):
             measured.append(points)
-            job.progress("reading", len(measured), most)
+            job.progress("reading", len(measured), total)
     check_length(job.name, len(measured), job.fps)
     has_face = faces_of(measured, job.fps)
     check_ends(job.name, has_face, job.fps)
