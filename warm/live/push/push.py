@@ -37,7 +37,7 @@ parts of words. Texts of servers are masked where they arrive."""
 CLOSE_S = 1.5
 SOON_S = 3.0
 """Servers that do not like a key often take the stream and close soon after."""
-FEED_S = 2.0
+FEED_S = 10.0
 """Longest wait for a feed that was asked for."""
 
 Open = Callable[[Destination], Awaitable[PushConnection]]
@@ -123,6 +123,7 @@ class Push:
 
     async def _attempt(self) -> None:
         """Send over one connection until it ends; raises PushFailed."""
+        await self._feed()  # first: no server waits for it, and it outlasts the connecting
         connection = await self._open(self._destination)
         try:
             sending = Sending(connection, self._clock, lambda: self.age_s)

@@ -40,13 +40,17 @@ class Received:
 
     @property
     def tones(self) -> list[float]:
-        """Times at which tones begin."""
-        loud = [
-            (start + index * BLOCK / RATE_HZ, bool(np.abs(block).max() > LOUD))
-            for start, samples in self.samples
-            for index, block in enumerate(np.array_split(samples, max(1, len(samples) // BLOCK)))
-        ]
-        return [time for (_, before), (time, now) in pairwise(loud) if now > before]
+        """Times at which tones begin; where samples are missing, there is silence."""
+        found, end, was_loud = [], 0.0, False
+        for start, samples in self.samples:
+            was_loud = was_loud and start - end < BLOCK / RATE_HZ
+            for index, block in enumerate(np.array_split(samples, max(1, len(samples) // BLOCK))):
+                is_loud = bool(np.abs(block).max() > LOUD)
+                if is_loud and not was_loud:
+                    found.append(start + index * BLOCK / RATE_HZ)
+                was_loud = is_loud
+            end = start + len(samples) / RATE_HZ
+        return found
 
 
 def read_media(path: Path) -> Received:

@@ -186,8 +186,8 @@ def test_a_tone_begins_with_its_picture(recorded: Recorded, name: str) -> None:
     assert len(received.tones) == len(recorded.received["feed"].tones) > 0
     # aiortc counts the times of each track from its own first packet.
     allowed_s = PICTURE_S / 2 if name != "whip" else 2 * PICTURE_S
-    for flash, tone in zip(received.flashes, received.tones, strict=True):
-        assert abs(flash - tone) <= allowed_s
+    for flash in received.flashes:
+        assert min(abs(flash - tone) for tone in received.tones) <= allowed_s
 
 
 @each_protocol
