@@ -6,14 +6,12 @@ from threading import Event, Lock
 from time import thread_time
 from typing import Any
 
-import numpy as np
-
-from warm.avatars.avatar import Shown
+from warm.live.feed.clip_messages import clip_of, frames_of
 from warm.live.feed.feed_place import FeedPlace
 from warm.live.feed.film_reading import FilmReading
 from warm.live.feed.h264 import DEFAULT_BPS, LiveVideoEncoder
 from warm.live.feed.opus import OpusEncoder
-from warm.live.feed.played_clip import Caption, FilmFrame, PlayedClip
+from warm.live.feed.played_clip import Caption, PlayedClip
 from warm.live.feed.scene import Scene
 from warm.live.feed.shot import Shot
 from warm.live.feed.sound_line import Packet, SoundLine
@@ -330,37 +328,3 @@ class Producer:
         if is_key:
             self._last_key = sample
         return packet, is_key
-
-
-def clip_of(header: Mapping[str, Any]) -> PlayedClip:
-    """Return the clip that a message begins."""
-    first, tapped = header["first_frame"], header["tapped_from"]
-    start = first if tapped == first else min(tapped, max(first, header["position"]))
-    return PlayedClip(
-        number=header["clip"],
-        utterance=header["utterance"],
-        skipped=header["skipped"],
-        avatar_key=header["avatar"],
-        first_frame=first,
-        next_frame=start,
-        film_until=tapped,
-        path=header["path"],
-    )
-
-
-def frames_of(header: Mapping[str, Any], payload: memoryview) -> list[FilmFrame]:
-    """Return the frames of a message, as views of its payload."""
-    width, height = header["size"]
-    count, size = len(header["shown"]), width * height * 3
-    pictures = np.frombuffer(payload[: count * size], np.uint8).reshape(count, height, width, 3)
-    samples = np.frombuffer(payload[count * size :], np.float32)
-    pictures.setflags(write=False)
-    each = len(samples) // max(1, count)
-    return [
-        FilmFrame(
-            picture=pictures[index],
-            samples=samples[index * each : (index + 1) * each],
-            shown=Shown(*shown),
-        )
-        for index, shown in enumerate(header["shown"])
-    ]
