@@ -22,6 +22,9 @@ from warm.live.webrtc.rung_choice import Rung, RungChoice
 
 PATH_S = 5.0
 """Time for a connection; then the viewer is removed, and can watch the film instead."""
+SWITCH_S = 1.0
+FAREWELL_S = 0.05
+"""Time for the last message, before the connection is closed."""
 HEAD_START_S = 0.3
 """Time in which only the viewer checks paths. A check of this side that comes before the viewer has
 its answer is lost, and is repeated after half a second only."""
@@ -80,6 +83,7 @@ class Viewer:
         self._waits_for_key = True
         self._last_sample = -1
         """Place of the last picture."""
+        self._held_until_s = 0.0
         self._heard_s = 0.0
         self._counted = 0
         self._candidates: list[RTCIceCandidate] = []
@@ -191,14 +195,13 @@ class Viewer:
         if self.state == "ended":
             return
         self.state, self.reason = "ended", reason
-        self.channel.send("end", {"reason": reason})
         if self._deadline is not None:
             self._deadline.cancel()
         if self._trying is not None:
             self._trying.cancel()
         self._outbox.clear()
         if self._peer is not None:
-            self._closing = asyncio.ensure_future(self._peer.close())
+            self._closing = asyncio.ensure_future(self._close(self._peer))
         self._calls.on_ended(self)
 
     async def closed(self) -> None:
@@ -206,19 +209,31 @@ class Viewer:
         if self._closing is not None:
             await self._closing
 
+    async def _close(self, peer: Peer) -> None:
+        """Take leave of a viewer that is still there, and close the connection."""
+        if peer.state == "connected" and self.channel.is_open:
+            self.channel.send("end", {"reason": self.reason})
+            await asyncio.sleep(FAREWELL_S)
+        await peer.close()
+
     def _takes(self, picture: Medium) -> bool:
         """True for a picture that continues what the viewer has.
 
-        A key frame of another size is taken if the viewer should get that, unless it is older than
-        what was sent: then another one is asked for.
+        A key frame of another size is taken if the viewer should get that. If it is older than what
+        was sent, because its encode is behind, it would be out of order: the viewer then gets
+        nothing until the next one, for `SWITCH_S` at most.
         """
         is_change = picture.rung != self.rung
         if is_change and not (picture.is_key and picture.rung == self.choice.rung):
             return False
         if self._waits_for_key and not picture.is_key:
             return False
-        if picture.sample <= self._last_sample:
-            self._wait_for_key()
+        now_s = time.monotonic()
+        if is_change and picture.sample <= self._last_sample:
+            self._held_until_s = now_s + SWITCH_S
+            self._calls.request_key_frame(self)
+            return False
+        if not is_change and self.rung != self.choice.rung and now_s < self._held_until_s:
             return False
         self.rung, self._waits_for_key, self._last_sample = picture.rung, False, picture.sample
         return True
