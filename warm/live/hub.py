@@ -223,6 +223,15 @@ class LiveHub:
         if named is not None:
             self._supervisor.post("feed.clear", {"params": named})
 
+    def cleared(self, session_id: str, epoch: int) -> None:
+        """Note an interruption that began in the live process, and its number there."""
+        session = self._sessions.get(session_id)
+        if session is not None:
+            with session.lock:
+                session.epoch = max(session.epoch, epoch)
+                session.clip = None
+            self._sender.drop(session_id)
+
     def reset(self, session_id: str) -> None:
         """See `LiveSink`; soon after, the feed shows the avatar that the session has now."""
         self._clear(session_id, {"is_reset": True})

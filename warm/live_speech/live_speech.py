@@ -66,6 +66,7 @@ class LiveSpeech:
         self._session(data["session_id"]).begin(stream)
 
     def _clear(self, data: dict[str, Any], _payload: Payload) -> None:
+        self._parts.live.cleared(data["session_id"], data["epoch"])
         self._session(data["session_id"]).clear()
 
     def _session(self, session_id: str) -> "SessionSpeech":
@@ -120,7 +121,6 @@ class SessionSpeech:
             self._parts.interrupt(self._parts.runtime.sessions.registry.lookup(self._id))
         except Exception as error:  # noqa: BLE001 - the top of a request
             log.warning("a live client's `clear` failed: %s", error)
-            self._parts.live.clear(self._id)  # both processes must count the same interruptions
 
     def _report_ended(self) -> int:
         """Report the utterances that have ended; return the number of the others."""

@@ -20,7 +20,7 @@ class SessionTasks:
         over. While that is `most_at_once`, no further task begins."""
         self._name, self._check, self._most = name, check, most_at_once
         self._tasks: deque[Task] = deque()
-        self._urgent: deque[Task] = deque()
+        self._urgent: Task | None = None
         self._changed = Condition()
         self._has_thread = False
 
@@ -39,7 +39,7 @@ class SessionTasks:
         """Drop the tasks that wait, and do this one as soon as the present one is done."""
         with self._changed:
             self._tasks.clear()
-            self._urgent.append(task)
+            self._urgent = task
             self._wake()
 
     def _wake(self) -> None:
@@ -60,8 +60,9 @@ class SessionTasks:
         while True:
             begun = self._check()
             with self._changed:
-                if self._urgent:
-                    return self._urgent.popleft()
+                if self._urgent is not None:
+                    urgent, self._urgent = self._urgent, None
+                    return urgent
                 if self._tasks and begun < self._most:
                     return self._tasks.popleft()
                 if not self._tasks and not begun:

@@ -123,6 +123,23 @@ def test_a_clear_ends_sound_and_mouth_at_once_and_reports_what_was_heard(opened:
     assert client.wait_for("finished")["interrupted"] is False
 
 
+def test_many_clears_at_once_are_one_and_what_follows_is_heard(opened: Opened) -> None:
+    client = opened("sound=pcm&rate=16000")
+    client.say(noise(3, 16_000), "long")
+    client.wait_for("started")
+    for number in range(30):
+        client.tell("clear")
+        client.say(noise(0.1, 16_000), f"short-{number}")
+    for _ in range(100):
+        client.tell("clear")
+    client.say(noise(0.2, 16_000), "last")
+    finished = client.wait_for("finished", utterance="last")
+    assert (finished["position_s"], finished["interrupted"]) == (0.2, False)
+    assert client.heard(finished["number"])
+    for number in range(30):
+        assert client.kinds(f"short-{number}")[-1] == "finished"
+
+
 def test_one_client_speaks_and_others_watch_or_stop_it(opened: Opened) -> None:
     client, other, watcher = opened(), opened(), opened(key=WATCHER)
     assert watcher.events[0]["may_speak"] is False

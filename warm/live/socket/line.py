@@ -124,7 +124,7 @@ class Line:
         for each in list(self._own.values()):
             self._finish(each, was_interrupted=True)
         self._finish_other(was_interrupted=True)
-        self._emit("speech.clear", {"session_id": self.session_id})
+        self._emit("speech.clear", {"session_id": self.session_id, "epoch": epoch})
 
     def leave(self, listener: Listener) -> None:
         """Forget a client; its open utterance ends where its sound ends."""

@@ -133,7 +133,7 @@ def test_a_clear_finishes_everything_that_is_not_and_nothing_else() -> None:
     assert [each["interrupted"] for each in finished] == [False, True, True]
     assert [each["position_s"] for each in finished] == [0.02, 1.0, 0.0]
     assert client.kinds().count("started") == 2
-    assert session.emitted[-1] == ("speech.clear", {"session_id": "paris"})
+    assert session.emitted[-1] == ("speech.clear", {"session_id": "paris", "epoch": 1})
     assert waiting.arrived.is_set()
     session.line.done(heard.key, "interrupted", None)
     assert client.kinds().count("finished") == 3
