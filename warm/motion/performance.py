@@ -83,12 +83,14 @@ class Performance:
         return Shown(shown) if share >= 1 else base._replace(into=shown, share=share)
 
     def ended_by(self, frame: int, avatar: Avatar) -> "Performance | None":
-        """Return it with a glide to its end that begins before `frame`; None if it has not begun.
+        """Return it with a glide to its end that begins at `frame`; None if it has not begun.
 
-        Used when the clip is cut there.
+        Used when the clip is cut there. A glide to the end that has begun goes on.
         """
         if frame <= self.start:
             return None
+        if frame >= self.end - self.exit:
+            return self
         glide = shortest_glide(avatar.fps)
         frames = min(self.frames, frame - self.start + glide)
         return replace(self, frames=frames, exit=min(self.exit, glide))
