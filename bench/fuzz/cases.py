@@ -17,12 +17,17 @@ Case: TypeAlias = "AnyCase[Operation]"
 KNOWN_SHARE = 3
 """One in `KNOWN_SHARE` valid requests gets values of the path that exist."""
 
+BYTES = "application/octet-stream"
+OTHER_BYTES = ("application/sdp", "application/trickle-ice-sdpfrag")
+"""Media types of bodies that are sent as they are generated."""
+
 Known = Mapping[str, str]
 """Values that exist, by the name of the variable of the path."""
 
 
 def operations_of(document: dict[str, Any], app: Flask | None = None) -> list[Operation]:
     """Return the operations of a document; their requests are for `app`, or for a real server."""
+    schemathesis.serializer.alias(list(OTHER_BYTES), BYTES)
     schema = schemathesis.openapi.from_dict(document)
     schema.app = app
     return [read.ok() for read in schema.get_all_operations() if isinstance(read, Ok)]

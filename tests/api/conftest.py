@@ -29,6 +29,7 @@ def answers_are_as_described() -> Iterator[None]:
 def app(settings: Settings, runtime: Runtime) -> Iterator[Flask]:
     app = assemble(settings, runtime, AvatarStore(settings.results_dir))
     yield app
+    context(app).live.close()
     context(app).jobs.close()
 
 
