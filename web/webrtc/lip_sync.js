@@ -8,7 +8,7 @@
 export const MIN_TARGET_MS = 50;
 const MAX_TARGET_MS = 400;
 /** Smaller distances are left alone: nobody sees them, and every change makes a picture late. */
-const TOLERANCE_MS = 12;
+const TOLERANCE_MS = 20;
 /** Browsers change the delay no faster within a second. */
 const MAX_STEP_MS = 100;
 
