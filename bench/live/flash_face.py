@@ -64,7 +64,8 @@ class FlashEngine:
         """Return (frames, 1): 1 for a loud frame."""
         step = speech.sample_rate_hz // fps
         sound = np.pad(np.abs(speech.samples), (0, frames * step))[: frames * step]
-        return (sound.reshape(frames, step).max(axis=1, keepdims=True) > LOUD).astype(np.float32)
+        loudest = sound.reshape(frames, step).max(axis=1, keepdims=True)
+        return np.asarray(loudest > LOUD, np.float32)
 
     def submit(self, requests: Sequence[PatchRequest]) -> PendingPatches:
         """Return the squares."""

@@ -44,7 +44,7 @@ def set_h264(browser: Any, is_on: bool) -> None:
 
 @pytest.mark.parametrize("with_codec", [False, True], ids=["without H.264", "with H.264"])
 def test_firefox_plays_the_stream_if_it_can_and_the_film_otherwise(
-    fox: Firefox, port: int, with_codec: bool
+    fox: Any, port: int, with_codec: bool
 ) -> None:
     set_h264(fox, with_codec)
     page = LivePage(fox, port, f"fox-{with_codec}")
