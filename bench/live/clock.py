@@ -75,7 +75,7 @@ def speaking(server: ServerProcess, session_id: str, text: str) -> Thread:
 
 
 def wait_for_speech(server: ServerProcess, session_id: str, *, is_over: bool = False) -> None:
-    """Wait until a feed speaks, or until it has ended to speak."""
+    """Wait until a feed speaks, or until it has stopped speaking."""
     deadline_s = time.monotonic() + 60
     while feed_state(server, session_id)["speaking"] == is_over:
         if time.monotonic() > deadline_s:

@@ -155,7 +155,7 @@ class Talk:
         return self._moved_s(idle_s, begun_s) - begun_s, self._last_loud_s(stopped_s) - stopped_s
 
     def _rest(self) -> float:
-        """Watch the idle face for a while; return the beginning of that."""
+        """Watch the idle face for a while; return the time at which that began."""
         idle_s = time.perf_counter()
         time.sleep(IDLE_S)
         return idle_s

@@ -93,7 +93,7 @@ def measure(_out: Path) -> list[Figure]:
 
 
 def figures_of(accounts: list[Account]) -> Iterator[Figure]:
-    """Yield whether everything came back, in order and once."""
+    """Yield the figures: everything comes back, in order and once."""
     packets = sum(each.packets for each in accounts)
     utterances = sum(len(each.sent) for each in accounts)
     part_of_all = packets / (CLIENTS * UTTERANCES * UTTERANCE_S * 50)

@@ -1,4 +1,4 @@
-"""Viewers of one session by WebRTC: CPU time, lateness, comings and goings, and lost packets."""
+"""Viewers of one session by WebRTC: CPU time, lateness, viewers that come and go, lost packets."""
 
 import json
 import os
@@ -107,7 +107,7 @@ def _speak(server: ServerProcess, text: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Held:
-    """What the live process holds."""
+    """Resources of the live process."""
 
     memory_mb: float
     """Without mapped files: the pictures of the avatar become resident as they are shown."""

@@ -35,13 +35,13 @@ def shake(client: FlaskClient, path: str = PATH, **headers: str) -> TestResponse
         ("rate=fast", "rate = 'fast'"),
     ],
 )
-def test_a_wrong_wish_is_refused_by_name(client: FlaskClient, query: str, told: str) -> None:
+def test_an_invalid_option_is_refused_by_name(client: FlaskClient, query: str, told: str) -> None:
     answer = shake(client, f"{PATH}?{query}")
     assert answer.status_code == 400
     assert told in answer.get_json()["detail"]
 
 
-def test_an_ordinary_request_is_told_what_the_address_is(client: FlaskClient) -> None:
+def test_an_ordinary_request_is_asked_to_upgrade(client: FlaskClient) -> None:
     answer = client.get(PATH)
     assert (answer.status_code, answer.headers["Upgrade"]) == (426, "websocket")
     assert answer.get_json()["kind"] == "UpgradeRequiredError"
@@ -94,7 +94,7 @@ def test_a_page_of_an_unknown_name_cannot_open_it(client: FlaskClient) -> None:
         {"User_Agent": "Mozilla/5.0", "Accept_Language": "en", "Origin": "http://localhost"},
     ],
 )
-def test_programs_and_the_own_page_come_as_far_as_the_server(
+def test_programs_and_the_servers_own_page_pass_the_checks(
     client: FlaskClient, headers: dict[str, str]
 ) -> None:
     answer = shake(client, **headers)

@@ -41,7 +41,7 @@ UNUSABLE: list[tuple[dict[str, object], str, str]] = [
     ({"url": "rtmp://host/KEY"}, "url", "rtmp://HOST/APPLICATION/STREAM_KEY"),
     ({"url": "rtmp:///app/KEY"}, "url", "no usable host"),
     ({"url": "rtmp://host:0/app/KEY"}, "url", "1 to 65535"),
-    ({"url": "rtmp://host:99999/app/KEY"}, "url", "host or port are malformed"),
+    ({"url": "rtmp://host:99999/app/KEY"}, "url", "host or port is malformed"),
     ({"url": "rtmp://host/app/KEY\r\n"}, "url", "percent-encoded"),
     ({"url": "rtmp://host/app/KEY" + "x" * 3000}, "url", "at most 2048"),
     ({"url": "srt://host?streamid=KEY"}, "url", "needs a port"),

@@ -76,7 +76,7 @@ def joining(client_with: ClientWith, tmp_path: Path) -> Iterator[Callable[..., F
 
 
 def job_in(folder: Path) -> dict[str, Any]:
-    """Return what the worker was told."""
+    """Return the job that the worker received."""
     job: dict[str, Any] = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     return job
 

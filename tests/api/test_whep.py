@@ -177,7 +177,7 @@ def test_options_name_the_media_types(whep: FlaskClient) -> None:
     assert whep.options("/sessions/default/whep/x").headers["Accept-Patch"] == FRAGMENT
 
 
-def test_a_full_house_gets_503_and_retry_after(whep: FlaskClient) -> None:
+def test_a_viewer_beyond_the_limit_gets_503_and_retry_after(whep: FlaskClient) -> None:
     offer = offer_text()
     made = [post(whep, offer) for _ in range(6)]
     assert [each.status_code for each in made] == [201] * 6

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 NAME_PATTERN = "^[a-z0-9][a-z0-9_-]{0,31}$"
-"""Names of actions: parts of addresses and of forms' fields."""
+"""Pattern of the names of actions, which appear in URLs and in form fields."""
 
 
 class UnknownAction(ValueError):

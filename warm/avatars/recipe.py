@@ -78,7 +78,7 @@ def check_background(chosen: str | None) -> None:
     """Raise BadPreparationSettings unless this is a colour, an existing file, or None."""
     if chosen is None or COLOUR.fullmatch(chosen) or (chosen and Path(chosen).is_file()):
         return
-    kind = "is no colour" if chosen.startswith("#") else "is no file"
+    kind = "is not a colour" if chosen.startswith("#") else "is not a file"
     raise BadPreparationSettings(
         f"background is {chosen!r}, which {kind}; allowed are a colour as #rgb or #rrggbb, and the "
         "path of a picture."

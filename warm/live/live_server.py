@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class Emitter(Protocol):
-    """Way of events to the worker."""
+    """Sends events to the worker."""
 
     def emit(self, event: str, data: Mapping[str, Any], payload: Payload) -> bool:
         """Send an event in order; False if the worker has not taken many earlier ones."""

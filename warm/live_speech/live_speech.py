@@ -82,7 +82,7 @@ class SessionSpeech:
         self._id, self._parts = session_id, parts
         self._tasks = SessionTasks(session_id, check=self._report_ended, most_at_once=MOST_QUEUED)
         self._jobs: dict[str, SpeakJob] = {}
-        """By their streams; of the thread."""
+        """By their streams. The thread owns it."""
 
     @property
     def is_busy(self) -> bool:
@@ -94,7 +94,7 @@ class SessionSpeech:
         self._tasks.add(partial(self._begin, stream))
 
     def clear(self) -> None:
-        """Have the session stopped, and what began before not be spoken. Any thread."""
+        """Have the session stopped, and drop the utterances that began before. Any thread."""
         self._tasks.replace_all(self._clear)
 
     def _begin(self, stream: Stream) -> None:

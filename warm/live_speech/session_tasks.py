@@ -1,4 +1,4 @@
-"""What one session's live clients ask for, done in order by one thread."""
+"""Tasks of one session's live clients, run in order by one thread."""
 
 import logging
 from collections import deque
@@ -16,8 +16,8 @@ class SessionTasks:
     """Tasks of one session. Its thread ends when none is left and `check` finds nothing."""
 
     def __init__(self, name: str, *, check: Callable[[], int], most_at_once: int) -> None:
-        """`check` is called often between two tasks; it returns how much of what was begun is not
-        over. While that is `most_at_once`, no further task begins."""
+        """`check` is called often between two tasks; it returns how many results of tasks are not
+        complete. While there are `most_at_once`, no further task begins."""
         self._name, self._check, self._most = name, check, most_at_once
         self._tasks: deque[Task] = deque()
         self._urgent: Task | None = None
@@ -36,7 +36,7 @@ class SessionTasks:
             self._wake()
 
     def replace_all(self, task: Task) -> None:
-        """Drop the tasks that wait, and do this one as soon as the present one is done."""
+        """Drop the tasks that wait, and run this one when the current one is done."""
         with self._changed:
             self._tasks.clear()
             self._urgent = task

@@ -14,8 +14,8 @@ from warm.matting.matte import Matting
 KEPT_FACE = 0.9
 """Least share of a face that must be opaque."""
 UNSURE = (
-    "The person could not be told from the background in {share} of the pictures; parts of the "
-    "face are missing there. Send a picture with more light, or another background."
+    "The person could not be separated from the background in {share} of the pictures; parts "
+    "of the face are missing there. Send a picture with more light, or another background."
 )
 
 

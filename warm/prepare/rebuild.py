@@ -115,7 +115,7 @@ def facts_of(prepared: Prepared, source_name: str, settings: PreparationSettings
 def copy_files(source: Path, manifest: Manifest, folder: Path) -> None:
     """Copy the files of an avatar, except its pictures and its manifest.
 
-    They are copied and not linked, because arrays are written anew.
+    They are copied and not linked, because arrays are rewritten.
     """
     for name in manifest.files:
         if name not in ("frames.npy", MANIFEST):

@@ -110,10 +110,10 @@ class LiveSink(Protocol):
     """Receiver of the frames of sessions that have live viewers.
 
     Only `clear` and `reset` may wait, for less than a second. The methods without a named thread
-    are called by the render thread. For each clip
-    of a session that is live: `begin`, then `sentence` and `add` in the order of the frames, then
-    `end`. A clip whose session becomes live while it is rendered begins late, and one whose session
-    is not live any more gets no further frames.
+    are called by the render thread. For each clip of a session that is live: `begin`, then
+    `sentence` and `add` in the order of the frames, then `end`. A clip whose session becomes live
+    while it is rendered begins late, and one whose session is not live any more gets no further
+    frames.
     """
 
     def connect(self, films: LiveFilms) -> None:

@@ -1,4 +1,4 @@
-"""Actions of a request: which one, and when it begins; and speech that consists of nothing."""
+"""Actions of a request: which one, and when it begins; and the speech of a request without text."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -18,7 +18,7 @@ class BadRoom(ValueError):
 class WorkerMissing(RuntimeError):
     """The program that joins rooms is not installed, or not configured."""
 
-    def __init__(self, value: str | None, reason: str = "is no program") -> None:
+    def __init__(self, value: str | None, reason: str = "is not a program") -> None:
         named = "is not set, so faces cannot join rooms of LiveKit"
         fault = f" = {value!r}: {reason}" if value else f": {named}"
         super().__init__(f"livekit_worker{fault}; {INSTALL}")

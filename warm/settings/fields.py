@@ -385,7 +385,7 @@ class Settings(StabilizedAvatarSettings):
     twice as much."""
     ice_servers: str | None = None
     """STUN and TURN servers, in a list of addresses such as `stun:stun.example:3478` and
-    `turn:turn.example:3478?transport=udp`; viewers behind firewalls need one of TURN. None: only
+    `turn:turn.example:3478?transport=udp`; viewers behind firewalls need a TURN server. None: only
     direct paths. docs/deployment.md."""
     turn_secret: SecretStr | None = None
     """Secret that the TURN servers share with this one (coturn: `static-auth-secret`), from which

@@ -175,7 +175,7 @@ def test_texts_are_spoken_in_between(server: Server, opened: Opened) -> None:
     assert len({each["number"] for each in named}) == 2
 
 
-def test_interruptions_and_resets_by_others_are_told(server: Server, opened: Opened) -> None:
+def test_interruptions_and_resets_by_others_are_reported(server: Server, opened: Opened) -> None:
     client = opened("sound=pcm&rate=16000")
     session = client.events[0]["session"]
     for path in ("/interrupt", "/reset"):

@@ -27,7 +27,7 @@ GREEN = (0, 255, 0)
 FACE, CHEST = (210, 262), (480, 256)
 """Places of the portrait, (y, x)."""
 BEHIND = ((20, 470), (200, 480))
-"""Places beside the person."""
+"""Places next to the person."""
 
 
 @pytest.fixture(scope="module")

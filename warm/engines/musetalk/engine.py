@@ -157,7 +157,7 @@ class MuseTalkEngine:
         set_passive_thread_wait()
         from warm.engines.musetalk.preparation import prepare_face  # noqa: PLC0415  slow
 
-        del build  # each frame stands for itself
+        del build  # frames are independent
         return face_rows(prepare_face(part, self._layout, self._options))
 
     def load_avatar(self, avatar: Avatar) -> None:

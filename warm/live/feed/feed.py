@@ -1,4 +1,4 @@
-"""Feed of one session: pictures and sound without end, on one clock, for any number of viewers."""
+"""Feed of one session: endless pictures and sound, on one clock, for any number of viewers."""
 
 import asyncio
 import logging
@@ -36,7 +36,7 @@ class Seat:
     subscriber: Subscriber
     wants: Wants
     awaits_key: bool
-    """It has received no picture, because the first one must be a key frame."""
+    """True until it has received its first picture, which must be a key frame."""
 
     def close(self) -> None:
         """See `Subscription`."""

@@ -62,7 +62,7 @@ class FilmFrames:
             lines = [] if journal is None else journal.lines
             entries = [line for line in lines if isinstance(line, JournalEntry)]
             if len(entries) < len(lines):
-                return []  # damaged: its lines do not tell where fragments are
+                return []  # damaged: the places of fragments are unknown
             fragments = self._fragments = list(fragments_of(entries, init))
             self._film_id = init.film_id
         index = fragment_index(fragments, first)

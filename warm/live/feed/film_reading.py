@@ -15,7 +15,7 @@ film does not have are lost."""
 
 
 class FilmReading:
-    """Reads what a timeline misses. `start_if_needed` is for the feed's thread."""
+    """Reads the frames that a timeline lacks. `start_if_needed` is for the feed's thread."""
 
     def __init__(self, lock: Lock, stopping: Event) -> None:
         """`lock` guards the timeline; the thread ends when `stopping` is set."""

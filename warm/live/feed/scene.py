@@ -12,7 +12,7 @@ from warm.render.compositing import own_frames
 GLIDE_S = 0.4
 """Time in which the head glides from one place to another."""
 BLEND_S = 0.16
-"""Time in which the pictures of both places are blended: a half-transparent mouth must be short."""
+"""Time in which the pictures of both places are blended: a half-transparent mouth must be brief."""
 
 Picture = NDArray[np.uint8]
 

@@ -55,7 +55,9 @@ class Link:
             data = pack_control({"call": call, **answer})
         except MessageTooLong as error:
             data = pack_control({"call": call, "failed": str(error)})
-        if len(self._answers) < MAX_ANSWERS:  # otherwise the worker has been stopped for long
+        if (
+            len(self._answers) < MAX_ANSWERS
+        ):  # otherwise the worker has been stopped for a long time
             self._answers.append(data)
         self._send_answers()
 

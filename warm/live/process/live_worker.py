@@ -23,7 +23,7 @@ NICE = -10
 """Nice value, where the system permits it: a late picture cannot be made up for, unlike rendering,
 which is ahead of playback."""
 MEMORY_BYTES = 4 << 30
-"""Memory that no file backs. A process that needs more has a fault, and is replaced."""
+"""Limit of the memory that no file backs. A process that needs more is faulty, and is replaced."""
 
 log = logging.getLogger(__name__)
 

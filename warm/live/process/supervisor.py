@@ -102,7 +102,7 @@ class LiveSupervisor:
             raise LiveUnavailable(
                 f"the live process did not answer within {timeout_s:g} s; try again"
             ) from None
-        except OSError as error:  # also BlockingIOError: it has read nothing for long
+        except OSError as error:  # also BlockingIOError: it has not read for a long time
             raise LiveUnavailable("the live process takes no calls now; try again") from error
         finally:
             self._calls.pop(number, None)
@@ -111,7 +111,7 @@ class LiveSupervisor:
         """Call a handler without waiting for its answer; do nothing if there is no process."""
         process = self._process
         if process is not None and self._is_ready:
-            with suppress(OSError):  # it has read nothing for long, or ends
+            with suppress(OSError):  # it has not read for a long time, or is ending
                 process.send({"call": next(self._numbers), "method": method, **message})
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ BIT_RATE = 128_000
 MAX_GAP_SAMPLES = 2 * RATE_HZ
 """A longer gap in the feed's clock is a gap in the encoded sound as well."""
 ADTS_RATE_INDEX = 3
-"""Number of 48 kHz in the headers of AAC (ISO/IEC 14496-3, table 1.18)."""
+"""Index of 48 kHz in the headers of AAC (ISO/IEC 14496-3, table 1.18)."""
 
 
 class AacFrame(NamedTuple):

@@ -17,7 +17,7 @@ PUBLIC = "public"
 """Word of the setting that stands for all hosts of the public internet."""
 FIRST_FREE_PORT = 1024
 PUBLIC_PORTS = (80, 443)
-"""Ports below `FIRST_FREE_PORT` of hosts that are not listed; others belong to mail and so on."""
+"""Ports below `FIRST_FREE_PORT` of hosts that are not listed; others serve mail and the like."""
 
 
 class PushHosts:

@@ -21,7 +21,7 @@ class Backoff:
         self._failures = self._refusals = 0
 
     def delay_s(self, failure: PushFailed, *, lived_s: float, age_s: float) -> float | None:
-        """Return the time until the next attempt; None if there shall be none."""
+        """Return the time until the next attempt; None to give up."""
         if lived_s >= STABLE_S:
             self.was_live = True
             self._failures = self._refusals = 0

@@ -110,7 +110,7 @@ def split(url: str) -> SplitResult:
         parts = urlsplit(url)
         is_known = parts.scheme in ("srt", *DEFAULT_PORTS) and parts.port != 0
     except ValueError:
-        raise BadPush("url", "is not an address: host or port are malformed") from None
+        raise BadPush("url", "is not an address: host or port is malformed") from None
     if not is_known:
         raise BadPush("url", f"must begin with {SCHEMES}, and its port must be 1 to 65535")
     if "@" in parts.netloc:
@@ -122,7 +122,7 @@ def check_key(key: str | None) -> None:
     """Raise BadPush for a key that no protocol can carry."""
     if key is not None and (len(key) > MAX_KEY_CHARS or not PRINTABLE.fullmatch(key) or not key):
         raise BadPush(
-            "key", f"must be 1 to {MAX_KEY_CHARS} printable characters of ASCII without spaces"
+            "key", f"must be 1 to {MAX_KEY_CHARS} printable ASCII characters without spaces"
         )
 
 

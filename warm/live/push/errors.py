@@ -19,7 +19,7 @@ class PushRefused(PushFailed):
 
 
 class PushForbidden(PushFailed):
-    """The host leads to an address that is not allowed; trying again has no use."""
+    """The host leads to an address that is not allowed; the push is not retried."""
 
 
 class UnknownPush(LookupError):

@@ -96,7 +96,7 @@ class PushNetwork:
 
 
 def lookup(host: str, port: int, kind: socket.SocketKind) -> list[Any]:
-    """Return what the system knows of a host; blocks."""
+    """Resolve a host with the resolver of the system; blocks."""
     return socket.getaddrinfo(host, port, type=kind)
 
 

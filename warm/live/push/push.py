@@ -36,7 +36,7 @@ GUARD_CHARS = 8
 parts of words. Texts of servers are masked where they arrive."""
 CLOSE_S = 1.5
 SOON_S = 3.0
-"""Servers that do not like a key often take the stream and close soon after."""
+"""Servers that reject a key often accept the stream and close it soon after."""
 FEED_S = 10.0
 """Longest wait for a feed that was asked for."""
 
@@ -95,7 +95,7 @@ class Push:
         return time.monotonic() - self._started_s
 
     async def _run(self) -> None:
-        """Connect and send again and again until there is no use in it."""
+        """Connect and send repeatedly, until the push is given up."""
         self._enter("connecting", self.state.reason)
         while True:
             begun_s = time.monotonic()
@@ -123,7 +123,7 @@ class Push:
 
     async def _attempt(self) -> None:
         """Send over one connection until it ends; raises PushFailed."""
-        await self._feed()  # first: no server waits for it, and it outlasts the connecting
+        await self._feed()  # before a server has to wait for it
         connection = await self._open(self._destination)
         try:
             sending = Sending(connection, self._clock, lambda: self.age_s)
@@ -236,7 +236,7 @@ class Sending:
         self.feed_ended.set()
 
     def _request_key(self, sample: int) -> None:
-        """Have a key frame made if the last one is long ago, or if one is missing."""
+        """Request a key frame if the last one is too old, or if one is missing."""
         is_missing = self._connection.outbox.wants_key or self._connection.key_is_requested
         is_old = sample - self._last_key >= KEY_INTERVAL_SAMPLES - KEY_MARGIN_SAMPLES
         was_asked = 0 <= sample - self._last_request < KEY_RETRY_SAMPLES
@@ -246,12 +246,12 @@ class Sending:
 
 
 def hint(lived_s: float) -> str:
-    """Return what to look at when a server has ended a stream after this time."""
+    """Return a hint at the likely cause if a server has ended a stream soon after its start."""
     return " soon after the start; is the key right?" if 0 < lived_s < SOON_S else ""
 
 
 async def closed(connection: PushConnection) -> None:
-    """Close a connection; also while the task is being cancelled, and never for long."""
+    """Close a connection; also while the task is being cancelled, and for a limited time."""
     closing = asyncio.ensure_future(connection.close())
     with suppress(TimeoutError):
         await asyncio.wait_for(asyncio.shield(closing), CLOSE_S)

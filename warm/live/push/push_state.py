@@ -10,7 +10,7 @@ ENDED: tuple[State, ...] = ("failed", "stopped")
 
 @dataclass(slots=True, kw_only=True)
 class PushState:
-    """What is known of a push; it has no secrets."""
+    """State and counters of a push, without secrets."""
 
     state: State = "connecting"
     reason: str | None = None

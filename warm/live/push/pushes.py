@@ -127,7 +127,7 @@ class Pushes:
         except BaseException as error:
             with self._lock:
                 self._records.pop(record.id, None)
-            if isinstance(error, LiveUnavailable):  # it may be started yet
+            if isinstance(error, LiveUnavailable):  # it may still be started
                 self._later(lambda: self._end_surely(record.id, "it was not started in time"))
             raise
         return self.show(session_id, record.id)
@@ -151,7 +151,7 @@ class Pushes:
         return record.shown()
 
     def end_session(self, session_id: str, reason: str) -> None:
-        """End the pushes of a session that is no more."""
+        """End the pushes of a session that has been deleted."""
         with self._lock:
             ended = self._of(session_id)
             for record in ended:

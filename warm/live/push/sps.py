@@ -33,7 +33,7 @@ class Bits:
 
 
 def picture_size(sps: bytes) -> tuple[int, int] | None:
-    """Return (width, height) of the pictures; None for a profile that is not read, and damage."""
+    """Return (width, height) of the pictures; None for an unsupported profile and for damage."""
     if len(sps) < 4 or sps[1] not in SIMPLE_PROFILES:
         return None
     try:

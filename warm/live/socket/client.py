@@ -43,7 +43,7 @@ SESSION_DELETED = 4404
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """What a client has asked for."""
+    """Options that a client has chosen."""
 
     pictures: PictureForm
     has_sound: bool
@@ -52,7 +52,7 @@ class Wishes:
 
     @property
     def wants(self) -> Wants:
-        """What the feed is to bring: its sound in any case, which shows how far it is."""
+        """Media that the feed delivers: always its sound, which shows how far it has come."""
         return Wants(
             packets=self.pictures == "h264",
             pictures=self.pictures in {"raw", "jpeg"},
@@ -79,13 +79,13 @@ class FeedOfClient(Protocol):
         ...
 
     def clear(self, epoch: int) -> float | None:
-        """Stop what is spoken."""
+        """Stop the current speech."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ClientParts:
-    """What a client needs."""
+    """Objects that a client needs."""
 
     line: Line
     feed: FeedOfClient
@@ -141,7 +141,7 @@ class LiveClient:
     # From the feed
 
     def on_sound(self, sound: LiveSound) -> None:
-        """Send a packet of sound, after what it changes is told."""
+        """Send a packet of sound, after the messages about the changes that it brings."""
         own = self._line.hear(sound)
         self._tell_captions()
         if self._wishes.has_sound:
@@ -183,7 +183,7 @@ class LiveClient:
     # From the client
 
     def on_text(self, data: bytes) -> None:
-        """Obey a message."""
+        """Handle a message."""
         try:
             data.decode()
             message = read_message(data)
@@ -290,7 +290,7 @@ class LiveClient:
         self._close_utterance(is_refused=True)
 
     def _refuse(self, refusal: Refusal, utterance: str | None = None) -> None:
-        """Tell a client that a message has no effect; `utterance`: its name in a `begin`."""
+        """Report that a message has no effect; `utterance`: its name in a `begin`."""
         self._faults += 1
         problem = {"kind": refusal.kind, "detail": refusal.detail}
         self.tell("error", {"problem": problem, "utterance": utterance, "number": None})
@@ -355,7 +355,7 @@ class LiveClient:
                 self._outbox.lag.resume()
 
     def _check_limits(self) -> None:
-        """Do what is due from time to time."""
+        """Send a ping if one is due, and check the limits."""
         self._check = self._loop.call_later(CHECK_S, self._check_limits)
         now_s = self._loop.time()
         has_media = self._wishes.has_sound or self._wishes.pictures != "none"

@@ -18,7 +18,7 @@ READ_BYTES = 16 << 10
 HIGH_BYTES, LOW_BYTES = 128 << 10, 32 << 10
 """The client counts as slow from the first number of bytes that it has not taken to the second."""
 MAX_UNSENT_BYTES = 8 << 20
-"""A client that has not taken so much, as answers to its pings, is disconnected."""
+"""A client that leaves this much unread, such as answers to its pings, is disconnected."""
 FRAMES_PER_S, MOST_FRAMES = 2000, 4000
 """Frames that are read per second, and at once."""
 LOST = Close(CloseCode.ABNORMAL_CLOSURE, "the connection was lost")

@@ -55,7 +55,7 @@ class KeptSound:
         self.is_complete = True
 
     def take(self, most_bytes: int) -> bytes:
-        """Return the next whole samples, at most so many bytes."""
+        """Return the next whole samples, at most `most_bytes`."""
         count = min(self.available_bytes, most_bytes) // SAMPLE_BYTES * SAMPLE_BYTES
         start = self._taken - self._first
         self._taken += count

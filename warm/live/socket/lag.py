@@ -1,4 +1,4 @@
-"""How far a client is behind, measured by pings between the messages that it receives."""
+"""Lag of a client, measured by pings between the messages that it receives."""
 
 import math
 import struct

@@ -1,4 +1,4 @@
-"""Line of a session: the utterances of its clients, what else is spoken, and who is told."""
+"""Line of a session: the utterances of its clients, other speech, and messages about both."""
 
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -119,7 +119,7 @@ class Line:
         return found
 
     def clear(self, epoch: int) -> None:
-        """Stop everything, and tell it; the feed has been cleared, and has this epoch."""
+        """Stop everything, and report it; the feed has been cleared, and has this epoch."""
         self._epoch = epoch
         for each in list(self._own.values()):
             self._finish(each, was_interrupted=True)
@@ -137,7 +137,7 @@ class Line:
                 self._drop_if_over(each)
 
     def hear(self, sound: LiveSound) -> Utterance | None:
-        """Note a packet of the feed, and tell what it changes; later calls for it do nothing.
+        """Note a packet of the feed, and report what it changes; later calls for it do nothing.
 
         Returns the client's utterance that it belongs to.
         """
@@ -170,7 +170,7 @@ class Line:
             self._other.is_cut = event.kind == "interrupted"
 
     def done(self, key: str, outcome: Outcome, problem: Mapping[str, Any] | None) -> None:
-        """Note that the worker has ended the clip of an utterance; `problem` is told."""
+        """Note that the worker has ended the clip of an utterance; `problem` is reported."""
         found = self._own.get(key)
         if found is None:
             return
@@ -184,7 +184,7 @@ class Line:
         self._drop_if_over(found)
 
     def tell_error(self, listener: Listener, problem: Mapping[str, Any], found: Utterance) -> None:
-        """Tell a client about a problem of its utterance."""
+        """Report a problem of its utterance to a client."""
         named = {"utterance": found.name, "number": found.number}
         listener.tell("error", {"problem": dict(problem), **named})
 
@@ -226,7 +226,7 @@ class Line:
     def _settle(self, each: Utterance, heard: str | None) -> None:
         """Finish an utterance of which nothing more will be heard; `heard` is what is heard now.
 
-        Called for each packet, so that the end is told after the last one.
+        Called for each packet, so that the end is reported after the last one.
         """
         if each is not next(iter(self._own.values())):
             return
@@ -250,7 +250,7 @@ class Line:
             self._own.pop(each.key, None)
 
     def _finish(self, own: Utterance, *, was_interrupted: bool) -> None:
-        """Tell the end of an utterance, and forget it."""
+        """Report the end of an utterance, and forget it."""
         del self._own[own.key]
         self._past.append(own.key)
         own.end()  # the worker waits for nothing more
@@ -272,7 +272,7 @@ class Line:
         other.stop = max(other.stop, position + PACKET_SAMPLES - offset)
 
     def _finish_other(self, *, was_interrupted: bool = False) -> None:
-        """Tell the end of what is not a client's, if there is something."""
+        """Report the end of speech that is not a client's, if there is any."""
         other = self._other
         if other is not None:
             position_s = other.stop / SAMPLE_RATE_HZ

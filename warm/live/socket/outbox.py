@@ -67,7 +67,7 @@ class Outbox:
             self._put("text", data)
 
     def put_ping(self) -> None:
-        """Send a ping, if one is due to tell anything."""
+        """Send a ping, unless earlier ones suffice."""
         if self.lag.may_ping:
             self._put("ping", self.lag.ping(self._clock()))
 

@@ -35,7 +35,7 @@ class End(Message):
 
 
 class Clear(Message):
-    """What is being said is to stop, and nothing that waits is to be said."""
+    """Stop the current speech, and drop what waits."""
 
     type: Literal["clear"]
 
@@ -53,7 +53,7 @@ class BadMessage(ValueError):
         self.is_begin = is_begin
         """True if it is a `begin` with a fault."""
         self.utterance = utterance
-        """The name in that."""
+        """The name in that `begin`."""
 
 
 def read_message(text: bytes) -> Begin | End | Clear:

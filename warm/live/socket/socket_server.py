@@ -23,7 +23,7 @@ PULL_S = 2.0
 PULLED_BYTES = 48 << 10
 """Most sound in one answer; as base64 it fits into a control message."""
 ENDING_S = 0.5
-"""Time for which clients may answer the end of the server."""
+"""Time that clients have to answer the close when the server stops."""
 RETRY_S = 0.2
 """Interval at which an event is sent again that the worker could not take."""
 

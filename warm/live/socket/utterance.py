@@ -8,12 +8,12 @@ from warm.live.feed.subscriber import SAMPLE_RATE_HZ
 from warm.live.socket.kept_sound import KeptSound
 
 Outcome = Literal["complete", "silent", "cut", "interrupted"]
-"""How the worker has ended the clip of an utterance. silent: it has none, because nobody would hear
+"""End of the clip of an utterance in the worker. silent: it has none, because nobody would hear
 or see anything; cut: something failed, and what came before is heard."""
 
 
 class Listener(Protocol):
-    """A client that is told what happens in its session."""
+    """A client that receives messages about its session."""
 
     def tell(self, kind: str, members: dict[str, Any]) -> None:
         """Send a text message."""
@@ -39,7 +39,7 @@ class Utterance:
     heard_s: float | None = None
     """Time at which it was heard last; None if it was not yet."""
     told_s: float = field(default=float("-inf"))
-    """Time at which its progress was told last."""
+    """Time at which its progress was last reported."""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when there is more for the worker, or nothing will come."""
     is_past: bool = False

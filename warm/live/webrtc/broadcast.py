@@ -159,7 +159,7 @@ class Broadcast:
             self._small.request_key_frame()
 
     def _follow_viewers(self) -> None:
-        """Fit the rate of the full pictures to those who get them, once a second."""
+        """Fit the rate of the full pictures to the viewers that get them, once a second."""
         limits = (each.bandwidth.limit_bps for each in self._viewers if each.choice.rung == "full")
         bearable = [limit for limit in limits if limit >= self.rates.least_full_bps]
         if self.rates.full.follow(bearable):

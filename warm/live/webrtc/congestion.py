@@ -7,14 +7,14 @@ from warm.live.webrtc.feedback import Feedback
 
 ROOM = 0.9
 """A viewer is congested if it estimates less than this part of the pictures that it is sent. An
-estimate above that says nothing: receivers hardly estimate more than half as much again as what
-arrives."""
+estimate above that says nothing: receivers rarely estimate more than 1.5 times what arrives."""
 PROOF_S = 1.2
 """Time for which estimates must be low: a short one may be a busy processor of the viewer."""
 FALL = 0.7
 """Smallest part of what is sent that is left after one step down."""
 HIGH_LOSS, LOW_LOSS = 0.10, 0.02
-"""Loss above the one is congestion, below the other it is not; in between it may be radio noise."""
+"""Loss above the first is congestion, below the second it is not; in between it may be radio
+noise."""
 RISE_A_SECOND = 1.08
 """Growth of the limit while there is no congestion."""
 SMOOTHING = 0.3

@@ -4,7 +4,7 @@ from warm.live.errors import LiveRefused
 
 
 class BadOffer(LiveRefused):
-    """An offer, or a message about candidates, is not what it should be."""
+    """An offer, or a message about candidates, is malformed."""
 
     def __init__(self, detail: str) -> None:
         super().__init__("bad_offer", detail)
@@ -37,9 +37,9 @@ class UnknownViewer(LiveRefused):
 
 
 class IceRestart(LiveRefused):
-    """A viewer restarts ICE, which aiortc cannot."""
+    """A viewer restarts ICE, which aiortc does not support."""
 
     def __init__(self) -> None:
         super().__init__(
-            "ice_restart", "a=ice-ufrag: is another one; ICE is not restarted here: connect again"
+            "ice_restart", "a=ice-ufrag: has changed; ICE restarts are not supported: connect again"
         )

@@ -1,4 +1,4 @@
-"""What a viewer reports about one track."""
+"""Reports of a viewer about one track."""
 
 from dataclasses import dataclass
 

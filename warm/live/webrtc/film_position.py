@@ -16,8 +16,8 @@ class FilmPosition:
         self._since = REPEAT_PICTURES
 
     def note(self, picture: LivePicture) -> bool:
-        """Take a picture; True if the viewers should be told its frame: the film does not go on
-        from the picture before, or they have not been told for long."""
+        """Take a picture; True if its frame should be sent to the viewers: the film does not go on
+        from the picture before, or the last message about it is old."""
         origin = None
         if picture.frame is not None:
             origin = picture.sample - picture.frame * self._frame_samples

@@ -31,7 +31,7 @@ class MediaPath:
 
     @property
     def is_blocked(self) -> bool:
-        """True if so much waits to be sent that nothing should be added."""
+        """True if too much waits to be sent to add anything."""
         pair = self._pair()
         return pair is not None and backlog_bytes(pair.protocol.transport) > MAX_BACKLOG_BYTES
 

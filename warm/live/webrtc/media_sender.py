@@ -69,7 +69,7 @@ class MediaSender(RTCRtpSender):
             self.stream = RtpStream(stream_format(self, parameters))
 
     async def stop(self) -> None:
-        """Take leave of the viewer."""
+        """Announce the end of the stream to the viewer (RTCP BYE)."""
         if self.stream is None:
             return
         self.transport._unregister_rtp_sender(self)

@@ -28,7 +28,7 @@ MISSING = {
 ICE_TEXT = re.compile(r"[A-Za-z0-9+/=_#-]{4,256}")
 """Characters of an ICE user fragment or password (RFC 8839), and those that some programs add."""
 UNREADABLE = (ValueError, AssertionError, LookupError, AttributeError, TypeError, StopIteration)
-"""What aiortc's parser raises for text that is not SDP."""
+"""Exceptions of aiortc's parser for text that is not SDP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ CLOSE_S = 5.0
 H264_PROFILES = ("42e01f", "42001f")
 """Constrained baseline, which is what is sent, then baseline, which includes it."""
 UNUSABLE = (ValueError, AssertionError, LookupError, AttributeError, TypeError, RuntimeError)
-"""What aiortc raises for offers that it cannot take; its own errors are RuntimeErrors or these."""
+"""Exceptions of aiortc for offers that it cannot take; its own are RuntimeErrors or these."""
 
 log = logging.getLogger(__name__)
 

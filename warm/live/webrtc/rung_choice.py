@@ -12,7 +12,7 @@ RETRY_S, LONGEST_RETRY_S = 20.0, 320.0
 """Time for which a viewer gets the small pictures before the full ones are tried again; it doubles
 each time that they are too much."""
 TRIAL_S = 30.0
-"""Time for which the full pictures must have been sent to count as bearable."""
+"""Time for which the full pictures must have been sent to count as sustainable."""
 
 
 class RungChoice:

@@ -77,7 +77,7 @@ class SmallPictures:
         """Do nothing."""
 
     def on_end(self, reason: str) -> None:
-        """Do nothing: the viewers are ended by those who make them."""
+        """Do nothing: the broadcast ends the viewers."""
 
     def _is_key_due(self, sample: int) -> bool:
         if not self._wants_key:

@@ -27,7 +27,7 @@ FAREWELL_S = 0.05
 """Time for the last message, before the connection is closed."""
 HEAD_START_S = 0.3
 """Time in which only the viewer checks paths. A check of this side that comes before the viewer has
-its answer is lost, and is repeated after half a second only."""
+its answer is lost, and is only repeated after half a second."""
 SILENT_S = 15.0
 """Time without a report of a connected viewer, which are due every few seconds; then it is gone."""
 
@@ -210,7 +210,7 @@ class Viewer:
             await self._closing
 
     async def _close(self, peer: Peer) -> None:
-        """Take leave of a viewer that is still there, and close the connection."""
+        """Send the reason to a viewer that is still there, and close the connection."""
         if peer.state == "connected" and self.channel.is_open:
             self.channel.send("end", {"reason": self.reason})
             await asyncio.sleep(FAREWELL_S)
@@ -296,6 +296,6 @@ class Viewer:
         else:
             self.end(
                 f"no path to the viewer was found within {PATH_S:.0f} s; UDP may be blocked between"
-                " it and the server: a TURN server (ice_servers) leads around that, and the film"
+                " it and the server: a TURN server (ice_servers) avoids that, and the film"
                 " at /session/stream needs no path of its own"
             )

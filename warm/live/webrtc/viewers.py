@@ -25,7 +25,7 @@ MAX_REMEMBERED = 256
 """Ended viewers whose reason is kept."""
 ID_BYTES = 12
 COLLECT_EVERY = 8
-"""Ended viewers after which garbage is collected. Connections are circles of objects, and their
+"""Ended viewers after which garbage is collected. Connections are cycles of objects, and their
 memory in libraries is not counted by the collector."""
 COLLECT_AFTER_S = 1.0
 """Time in which their sockets are closed."""

@@ -33,7 +33,7 @@ class BadActionName(PreparationError):
 
 
 class TooManyActions(PreparationError):
-    """The avatar has its most actions already."""
+    """The avatar already has the maximum number of actions."""
 
     def __init__(self, avatar_id: str, most: int) -> None:
         super().__init__(

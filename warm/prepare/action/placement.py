@@ -167,7 +167,7 @@ def check_fit(name: str, placement: Placement, film: TrackedFilm) -> None:
             name,
             f"shows the person too small: the frames would be enlarged {enlarged:.2f} times to "
             f"match the avatar of {width}x{height}; at most {MAX_ENLARGEMENT} times is sharp "
-            "enough. Film it from nearer, or crop the video around the person.",
+            "enough. Film it from closer up, or crop the video around the person.",
         )
     if rolled > MAX_ROLL_DEG:
         raise ActionFramingError(

@@ -116,7 +116,7 @@ class Client:
             pass
 
     async def _next(self) -> bool:
-        """Take one chunk; False if the connection shall be closed."""
+        """Take one chunk; False if the connection must be closed."""
         first = (await self.reader.readexactly(1))[0]
         channel = first & 63
         if first >> 6 == 0:

@@ -88,7 +88,9 @@ def test_an_utterance_is_started_and_finished_once_with_its_length() -> None:
     assert session.emitted[0][1]["stream"] == said.key
 
 
-def test_the_end_comes_after_the_last_packet_and_the_tail_of_the_clip_is_nobodys() -> None:
+def test_the_end_comes_after_the_last_packet_and_the_tail_of_the_clip_belongs_to_no_client() -> (
+    None
+):
     session = Session()
     client = session.client()
     said = session.say(client, 0.04)
@@ -169,7 +171,7 @@ def test_an_end_that_the_feed_had_to_skip_is_given_up() -> None:
     assert client.last("finished")["position_s"] == 0.5
 
 
-def test_a_failure_is_told_to_its_client_and_finishes_the_utterance() -> None:
+def test_a_failure_is_reported_to_its_client_and_finishes_the_utterance() -> None:
     session = Session()
     client, watcher = session.client(), session.client()
     said = session.say(client, 1)
@@ -218,7 +220,7 @@ def test_a_client_that_leaves_ends_its_open_utterance_and_leaves_nothing_behind(
     assert session.line.is_unused
 
 
-def test_texts_are_utterances_of_nobody() -> None:
+def test_texts_are_utterances_of_no_client() -> None:
     session = Session()
     client = session.client()
     place = {"utterance": "", "clip": 0}

@@ -43,14 +43,14 @@ def test_a_narrow_path_lowers_the_limit_within_seconds_and_a_wide_one_raises_it(
     assert sent == MOST
 
 
-def test_one_low_estimate_is_not_believed() -> None:
+def test_one_low_estimate_does_not_lower_the_limit() -> None:
     path = Path()
     path.second(1_000_000)
     path.bandwidth.note(Feedback(estimate_bps=100_000))
     assert path.second(1_000_000) == MOST
 
 
-def test_five_percent_of_loss_is_borne_and_a_third_is_not() -> None:
+def test_five_percent_of_loss_is_tolerated_and_a_third_is_not() -> None:
     noisy, lossy = Path(), Path()
     for _ in range(40):
         assert noisy.second(1_000_000, loss=0.05) == MOST
@@ -58,7 +58,7 @@ def test_five_percent_of_loss_is_borne_and_a_third_is_not() -> None:
     assert lossy.bandwidth.limit_bps < 400_000
 
 
-def test_the_limit_does_not_fall_for_ever() -> None:
+def test_the_limit_has_a_lower_bound() -> None:
     path = Path(1_000)
     for _ in range(60):
         path.second(max(400_000, min(1_000_000, path.bandwidth.limit_bps)))

@@ -73,20 +73,22 @@ def test_every_cut_of_an_offer_is_refused_or_taken_without_another_error() -> No
     ("codec", "kind", "named"),
     [("H264", "video", "H.264"), ("opus", "audio", "Opus")],
 )
-def test_an_offer_without_a_codec_is_told_which_one(codec: str, kind: str, named: str) -> None:
+def test_an_offer_without_a_codec_is_refused_with_its_name(
+    codec: str, kind: str, named: str
+) -> None:
     refused = refusal(good_offer().replace(codec, "other"))
     assert refused.kind == "unusable_offer"
     assert refused.detail.startswith(f"{named}: the {kind} section offers ")
 
 
-def test_an_offer_with_another_profile_of_h264_alone_is_told_which_one_is_needed() -> None:
+def test_an_offer_with_only_another_h264_profile_is_refused_with_the_needed_one() -> None:
     refused = refusal(re.sub("profile-level-id=42.01f", "profile-level-id=640c1f", good_offer()))
     assert refused.kind == "unusable_offer"
     assert "profile-level-id=42e01f" in refused.detail
 
 
 @pytest.mark.parametrize("kind", ["audio", "video"])
-def test_an_offer_without_a_section_is_told_which_one(kind: str) -> None:
+def test_an_offer_without_a_section_is_refused_with_its_name(kind: str) -> None:
     head, *sections = re.split("(?m)^m=", good_offer())
     kept = "".join("m=" + each for each in sections if not each.startswith(kind))
     assert refusal(head + kept).detail.split(": ")[1].startswith(f"the offer has no {kind} section")

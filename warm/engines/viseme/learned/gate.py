@@ -24,7 +24,7 @@ FEW, ENOUGH = 3, 10
 learned from the second on."""
 TRUST_SMOOTH_FRAMES = 6.0
 NEAR_DEG, FAR_DEG = 3.0, 9.0
-"""A pose of an action is trusted as the nearest one of the footage up to the first distance, and
+"""A pose of an action is trusted like the nearest pose of the footage up to the first distance, and
 not at all beyond the second."""
 
 

@@ -12,7 +12,7 @@ MAX_DEPTH = 8
 
 
 class BadAmf(ValueError):
-    """Bytes that are no values of AMF0, or of a type that is not read."""
+    """Bytes that are not AMF0 values, or have a type that is not supported."""
 
 
 def encode(*values: object) -> bytes:
@@ -50,7 +50,7 @@ def decode(data: bytes) -> list[Any]:
         while reader.position < len(data):
             values.append(reader.value(MAX_DEPTH))
     except (struct.error, IndexError, UnicodeDecodeError) as error:
-        raise BadAmf(f"values of AMF0 are broken off: {error}") from None
+        raise BadAmf(f"AMF0 values are cut off: {error}") from None
     return values
 
 
@@ -79,7 +79,9 @@ class Reader:
     def _compound(self, marker: int, depth: int) -> Any:
         """Return an object or an array."""
         if not depth or marker not in (OBJECT, ECMA_ARRAY, STRICT_ARRAY):
-            raise BadAmf(f"a value of AMF0 has the type {marker} at a level that is not read")
+            raise BadAmf(
+                f"an AMF0 value has the type {marker}, which is not supported at its level"
+            )
         if marker == STRICT_ARRAY:
             return [self.value(depth - 1) for _ in range(self._count())]
         if marker == ECMA_ARRAY:
@@ -104,6 +106,6 @@ class Reader:
     def _take(self, size: int) -> bytes:
         taken = self._data[self.position : self.position + size]
         if len(taken) < size:
-            raise BadAmf("values of AMF0 are broken off")
+            raise BadAmf("AMF0 values are cut off")
         self.position += size
         return taken

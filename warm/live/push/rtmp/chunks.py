@@ -23,7 +23,7 @@ AUDIO, VIDEO, DATA, COMMAND = 8, 9, 18, 20
 
 
 class BadChunk(ValueError):
-    """Bytes of a server that are no messages, or too long ones."""
+    """Bytes from a server that are not messages, or a message that is too long."""
 
 
 class Message(NamedTuple):
@@ -61,7 +61,7 @@ def packed(message: Message, chunk_bytes: int = CHUNK_BYTES) -> bytes:
 
 @dataclass(slots=True)
 class Channel:
-    """What is known of one chunk stream of a server."""
+    """State of one chunk stream of a server."""
 
     type: int = 0
     length: int = 0

@@ -41,7 +41,7 @@ PROGRAM = "FMLE/3.0 (compatible; Warmtalk)"
 
 
 class Redirected(Exception):
-    """The server names another one."""
+    """The server redirects to another address."""
 
     def __init__(self, url: str) -> None:
         super().__init__("redirected")
@@ -75,7 +75,7 @@ class RtmpConnection:
 
     async def start(self) -> None:
         """Shake hands and ask to publish; raises PushFailed, PushRefused and Redirected."""
-        # With 0, Python's transport of TLS would wait for ever once it is empty.
+        # With 0, Python's transport of TLS would wait forever once it is empty.
         self._writer.transport.set_write_buffer_limits(high=1)
         await self._shake_hands()
         self._send(chunks.SET_CHUNK_SIZE, chunks.CHUNK_BYTES.to_bytes(4, "big"), channel=2)

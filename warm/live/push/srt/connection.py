@@ -136,7 +136,7 @@ class SrtConnection(asyncio.DatagramProtocol):
         self.outbox.put(Unit(sample, packets, is_picture=False))
 
     async def close(self) -> None:
-        """End the connection, after what has been sent has had a moment to arrive."""
+        """End the connection, after a moment in which sent packets can arrive."""
         for task in self._tasks:
             task.cancel()
         if self._transport is not None:
@@ -155,7 +155,7 @@ class SrtConnection(asyncio.DatagramProtocol):
         self._end(PushFailed(f"no answer from {self._destination.host} ({reason_of(exc)})"))
 
     def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002 - of the loop
-        """Obey a packet of the peer. Called by the loop."""
+        """Handle a packet of the peer. Called by the loop."""
         packet = read_control(data)
         if packet is None:
             return
@@ -230,7 +230,7 @@ class SrtConnection(asyncio.DatagramProtocol):
             self.outbox.sent(len(unit.data))
 
     async def _wait_for_room(self) -> None:
-        """Wait until the peer has room for another packet; packets that are too late go."""
+        """Wait until the peer has room for another packet; drops packets that are too late."""
         while True:
             self._forget_late()
             if len(self._kept) < min(self._window, MAX_KEPT):

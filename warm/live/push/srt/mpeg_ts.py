@@ -59,7 +59,7 @@ class TransportStream:
         return self._packet(0, b"\x00" + programs) + self._packet(PROGRAM_PID, b"\x00" + program)
 
     def _packet(self, pid: int, table: bytes) -> bytes:
-        """Return the packet of a table; the rest is filled."""
+        """Return the packet of a table, padded to its full size."""
         return (self._header(pid, 0x40, 0x10) + table).ljust(PACKET_BYTES, b"\xff")
 
     def _packets(self, pid: int, payload: bytes, field: bytes) -> bytes:

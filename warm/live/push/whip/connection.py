@@ -101,7 +101,7 @@ class WhipConnection:
         self.key_is_requested = True
 
     def _connected(self) -> asyncio.Future[None]:
-        """Return what is done as soon as media can be sent, or fails if they cannot."""
+        """Return a future that is done once media can be sent, and fails if they cannot."""
         connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         @self._peer.on("connectionstatechange")
@@ -133,7 +133,7 @@ async def open_whip(network: PushNetwork, destination: WhipDestination) -> WhipC
 
 
 def require_created(answer: Answer) -> None:
-    """Raise PushRefused for another answer than a description."""
+    """Raise PushRefused for an answer other than a description."""
     if answer.status in (401, 403, 404):
         words = {401: "the token is missing or wrong", 403: "forbidden", 404: "no such stream"}
         raise PushRefused(f"the server refuses the stream: {words[answer.status]}")
