@@ -64,7 +64,7 @@ def launch() -> ResponseReturnValue:
 @bithuman.post("/v1/runtime-tokens/request")
 @launching
 def request_token() -> ResponseReturnValue:
-    """Do the same: the path of bitHuman's own server."""
+    """Have a face join a room, as `POST /launch` does; the path of bitHuman's own server."""
     return launched()
 
 

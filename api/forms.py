@@ -95,7 +95,7 @@ class FileGroup:
     """Regular expression of the names."""
     kinds: frozenset[UploadKind]
     most: int
-    """Most files of one request."""
+    """Maximum number of files in one request."""
 
     def __init__(self, prefix: str, pattern: str, *kinds: UploadKind, most: int = 4) -> None:
         given = {"prefix": prefix, "pattern": pattern, "kinds": frozenset(kinds), "most": most}
@@ -323,7 +323,7 @@ def _read_grouped(part: Part, model: type[Model], received: Received) -> bool:
         members = received.groups.setdefault(field_name, {})
         if not re.fullmatch(group.pattern, name):
             received.faults[part.name[:60]] = (
-                f"{part.name[:60]}: what follows {group.prefix} must match {group.pattern}"
+                f"{part.name[:60]}: the part after {group.prefix} must match {group.pattern}"
             )
         elif name in members:
             received.faults[part.name] = f"{part.name}: was sent twice; send it once"

@@ -48,5 +48,5 @@ def accept_websocket(request: Request) -> Response:
 
 
 def close_frame(code: int, reason: str) -> bytes:
-    """Return the message that closes a WebSocket that nobody serves."""
+    """Return the frame that closes a WebSocket which no process serves."""
     return Frame(Opcode.CLOSE, Close(code, reason).serialize()).serialize(mask=False)

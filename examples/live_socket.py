@@ -30,7 +30,7 @@ class Refused(Exception):
 
 
 class Playback:
-    """Position that has been reached, for the thread that sends."""
+    """The playback position, shared with the thread that sends."""
 
     def __init__(self) -> None:
         self._position_s = 0.0

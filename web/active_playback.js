@@ -39,7 +39,7 @@ export class ActivePlayback {
     this.#active.hold();
   }
 
-  /** Whichever was held: it may have changed meanwhile. */
+  /** Releases both: the active one may have changed since `hold`. */
   release() {
     this.#film.release();
     this.#live.release();
@@ -49,7 +49,7 @@ export class ActivePlayback {
     this.#active.resumeAfter(timeS);
   }
 
-  /** Plays on although nobody knows where the server has stopped. */
+  /** Continues when the position at which the server stopped is unknown. */
   resume() {
     this.#active.resumeAfter(this.#isLive || this.#film.isEmpty ? 0 : this.#film.end);
   }
@@ -63,7 +63,7 @@ export class ActivePlayback {
     return this.#isLive ? this.#live : this.#film;
   }
 
-  /** Not every key is a gesture that allows sound. */
+  /** Unmutes, unless the key is not a gesture that allows sound. */
   #unmuteByGesture() {
     if (navigator.userActivation?.hasBeenActive ?? true) this.unmute();
   }

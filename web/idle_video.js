@@ -57,7 +57,7 @@ export class IdleVideo {
     this.#resume();
   }
 
-  /** Pauses, because nobody sees it. */
+  /** Pauses while it is hidden. */
   rest() {
     this.#isLooping = false;
     this.#video.pause();

@@ -30,7 +30,7 @@ export class Player {
   #isLive = false;
   #shownMs = 0;
   #liveFilmId = null;
-  /** The session as it was when nobody spoke. */
+  /** The last state of the session in which nobody spoke. */
   #quietSession = null;
 
   /**
@@ -78,7 +78,7 @@ export class Player {
     else await this.#playLive(session);
   }
 
-  /** A new answer of the server about the session. */
+  /** Takes a new answer of the server about the session. */
   update(session) {
     this.#film.checkProgress(session.bytes);
     if (this.#isLive) this.#liveFilmId ??= session.film;

@@ -66,7 +66,7 @@ export class Stage {
     this.updateLive();
   }
 
-  /** The live stream delivers nothing, or goes on. */
+  /** Handles a live stream that stalls or continues. */
   setLiveStalled(isStalled) {
     this.#isStalled = isStalled;
     this.updateLive();
@@ -81,7 +81,7 @@ export class Stage {
     if (isSpeaking && !wasTalking) this.#onFilmShown();
   }
 
-  /** The hidden idle face rests. */
+  /** Pauses the idle face while it is hidden. */
   #coverByLive(isCovered) {
     if (this.#element.classList.contains("live") === isCovered) return;
     this.#element.classList.toggle("live", isCovered);

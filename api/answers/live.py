@@ -17,15 +17,15 @@ class ViewerAnswer(Answer):
     )  # fmt: skip
 
     state: Literal["connecting", "connected", "ended"]
-    reason: str | None = Field(None, description="Why it has ended.")
+    reason: str | None = Field(None, description="The reason for its end.")
     bytes: int | None = Field(None, description="Bytes of media sent.")
     pictures: Literal["full", "small"] | None = Field(
         None, description="Small ones are for viewers on slow networks."
     )
     limit_bps: int | None = Field(
-        None, description="Bits a second of pictures that its network carries, as far as known."
+        None, description="Bit rate of pictures that its network carries, if known."
     )
-    lost: float | None = Field(None, description="Part of the packets that was lost.")
+    lost: float | None = Field(None, description="Share of the packets that were lost.")
     repeated: int | None = Field(None, description="Packets sent again.")
     dropped: int | None = Field(None, description="Pictures and sounds not sent in time.")
     key_frames_asked: int | None = None

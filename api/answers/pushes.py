@@ -33,7 +33,7 @@ class PushAnswer(Answer):
     url: str = Field(description="The address without its secrets.")
     protocol: Literal["rtmp", "srt", "whip"]
     state: PushStateName
-    reason: str | None = Field(description="Why it waits, has failed, or was stopped.")
+    reason: str | None = Field(description="The reason why it waits, failed, or was stopped.")
     since: str = Field(description="Time at which the state began.")
     next_try_s: float | None = Field(description="While it waits: seconds from `since` on.")
     created: str

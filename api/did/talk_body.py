@@ -22,7 +22,7 @@ class Background(Lenient):
 
     color: str | None = Field(
         default=None,
-        description="Behind the person: `#rrggbb` or a word; false: transparent, in webm.",
+        description="Colour behind the person: `#rrggbb` or a name; false: transparent, in webm.",
     )
     source_url: str | None = Field(default=None, description="Not supported: 400.")
 

@@ -339,7 +339,7 @@ class EventLoop:
         self._run_aside(self._lanes.handover, partial(handover.complete, connection.sock, received))
 
     def _cancel_handover(self, exchange: Exchange) -> None:
-        """Have a connection that ends not be handed over any more."""
+        """Cancel the hand-over of a connection that ends."""
         if exchange.handover.is_wanted:
             self._run_aside(self._lanes.handover, exchange.handover.cancel)
 
@@ -400,7 +400,7 @@ class EventLoop:
         self._admission.remove(connection.owner)
 
     def _run_aside(self, lane: Lane, task: Task) -> None:
-        """Have a thread of a lane run a task that belongs to no request any more."""
+        """Have a thread of a lane run a task that no longer belongs to a request."""
 
         def run() -> None:
             try:

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Handover:
-    """The wish of a view to hand over the connection of its request."""
+    """A view's request to hand over the connection."""
 
     def __init__(self) -> None:
         self.receiver: Receiver | None = None

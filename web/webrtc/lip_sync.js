@@ -2,14 +2,14 @@
 //
 // The sound needs a longer jitter buffer than the pictures, and on a busy machine or network a much longer one.
 // Browsers let the pictures wait for it, but some take half a minute to get there. This sets the jitter
-// buffer of the pictures by the measured distance, once a second.
+// buffer of the pictures according to the measured distance, once a second.
 
-/** The least the pictures wait: the usual delay of the sound on a good network. */
+/** Minimum delay of the pictures: the usual delay of the sound on a good network. */
 export const MIN_TARGET_MS = 50;
 const MAX_TARGET_MS = 400;
-/** Smaller distances are left alone: nobody sees them, and every change makes a picture late. */
+/** Smaller distances are not corrected: they are invisible, and every change makes a picture late. */
 const TOLERANCE_MS = 20;
-/** Browsers change the delay no faster within a second. */
+/** The largest change of the delay that browsers make within a second. */
 const MAX_STEP_MS = 100;
 
 export class LipSync {

@@ -18,9 +18,9 @@ export class LivePlayback {
   #isPlaying = false;
   #isShown = false;
   #isStopped = false;
-  /** When the server confirmed that it has stopped; null before that. */
+  /** The time at which the server confirmed the stop; null before that. */
   #answeredMs = null;
-  /** Since when nobody speaks in the picture. */
+  /** The time since which nobody has spoken in the picture. */
   #quietMs = 0;
   #isHeld = false;
   /** True if the browser allows no sound before the user has clicked. */
@@ -77,7 +77,7 @@ export class LivePlayback {
     this.#play();
   }
 
-  /** The stream is lost, or not wanted any more. */
+  /** Ends a stream that is lost or no longer needed. */
   end() {
     this.#isPlaying = false;
     this.#video.srcObject = null;
@@ -85,7 +85,7 @@ export class LivePlayback {
     this.#resume();
   }
 
-  /** The stream comes into view, or leaves it. */
+  /** Handles the stream being shown or hidden. */
   setShown(isShown) {
     this.#isShown = isShown;
     this.#applySound();

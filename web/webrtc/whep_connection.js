@@ -8,9 +8,9 @@ const FRAGMENT = { "content-type": "application/trickle-ice-sdpfrag" };
 const NO_H264 = "this browser plays no H.264 by WebRTC";
 /** A server that does not answer for this long is treated as unreachable. */
 const ANSWER_TIMEOUT_MS = 10_000;
-/** A server that is being restarted is back soon. */
+/** The pause before the next attempt: a server that is being restarted is back soon. */
 const UNREACHABLE_RETRY_MS = 2000;
-/** A path that has not been found after this time is not found at all. */
+/** Time within which a path must be found. */
 const PATH_TIMEOUT_MS = 5000;
 /** Candidates that are found within this time are sent together. */
 const GATHERING_MS = 40;

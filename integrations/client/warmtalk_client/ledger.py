@@ -20,7 +20,7 @@ class Utterance:
     sent: int = 0
     """Samples that were sent to the server."""
     is_begun: bool = False
-    """True if the server was told of it."""
+    """True if its `begin` was sent to the server."""
     is_closed: bool = False
     """True if all of its sound was written."""
     played_s: float = 0.0
@@ -81,7 +81,7 @@ class Ledger:
         return self._open.pop(name, None) or self._dropped.pop(name, None)
 
     def clear(self) -> list[Utterance]:
-        """Drop all open utterances; return, and remove, those of which the server knows nothing."""
+        """Drop all open utterances; return, and remove, those that the server does not know."""
         for name in self._open:
             self._silenced[name] = None
         while len(self._silenced) > MAX_REMEMBERED:
@@ -96,7 +96,7 @@ class Ledger:
         return self._take([*self._dropped.values()])
 
     def take_begun(self) -> list[Utterance]:
-        """Remove and return the utterances that the server was told of."""
+        """Remove and return the utterances that the server knows."""
         self._names.clear()
         return self._take([each for each in self if each.is_begun])
 
@@ -116,7 +116,7 @@ class Ledger:
 
     @property
     def begun(self) -> int:
-        """Number of utterances that the server was told of."""
+        """Number of utterances that the server knows."""
         return sum(each.is_begun for each in self)
 
     @property

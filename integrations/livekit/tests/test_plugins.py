@@ -102,11 +102,11 @@ async def test_the_plugin_of_d_id_has_a_face_join(
     avatar = did.AvatarSession(agent_id="default", api_url=server.url, api_key=KEY)
     output = await started(avatar)
     assert isinstance(output, DataStreamAudioOutput)
-    told = json.loads(job.read_text(encoding="utf-8"))
-    assert told["session_id"] == avatar.session_id
-    assert (told["livekit_url"], told["sample_rate"]) == (ROOM["livekit_url"], 24_000)
-    assert (told["warmtalk_url"], told["api_key"]) == (server.url, KEY)
-    assert claims(told["token"])["attributes"] == {"lk.publish_on_behalf": "agent"}
+    received = json.loads(job.read_text(encoding="utf-8"))
+    assert received["session_id"] == avatar.session_id
+    assert (received["livekit_url"], received["sample_rate"]) == (ROOM["livekit_url"], 24_000)
+    assert (received["warmtalk_url"], received["api_key"]) == (server.url, KEY)
+    assert claims(received["token"])["attributes"] == {"lk.publish_on_behalf": "agent"}
 
 
 @pytest.mark.parametrize("model", ["expression-2", None])
@@ -123,9 +123,9 @@ async def test_the_plugin_of_bithuman_has_a_face_join(
         **named,
     )
     assert isinstance(await started(avatar), DataStreamAudioOutput)
-    told = json.loads(job.read_text(encoding="utf-8"))
-    assert told["avatar_id"] == "tiny"
-    assert claims(told["token"])["sub"] == "bithuman-avatar-agent"
+    received = json.loads(job.read_text(encoding="utf-8"))
+    assert received["avatar_id"] == "tiny"
+    assert claims(received["token"])["sub"] == "bithuman-avatar-agent"
 
 
 async def test_our_own_session_has_a_face_join(
@@ -134,9 +134,9 @@ async def test_our_own_session_has_a_face_join(
     server, job = joined
     avatar = AvatarSession(url=server.url, api_key=KEY, place="server", sample_rate=16_000)
     assert isinstance(await started(avatar), DataStreamAudioOutput)
-    told = json.loads(job.read_text(encoding="utf-8"))
-    assert (told["session_id"], told["sample_rate"]) == ("room", 16_000)
-    assert claims(told["token"])["sub"] == "warmtalk-avatar"
+    received = json.loads(job.read_text(encoding="utf-8"))
+    assert (received["session_id"], received["sample_rate"]) == ("room", 16_000)
+    assert claims(received["token"])["sub"] == "warmtalk-avatar"
 
 
 async def test_a_wrong_key_is_refused(joined: tuple[RealServer, Path], http: aiohttp.ClientSession):

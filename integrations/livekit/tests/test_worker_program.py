@@ -34,7 +34,7 @@ def worker() -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def told(job: str) -> tuple[dict[str, str], int]:
+def outcome_of(job: str) -> tuple[dict[str, str], int]:
     """The state that a worker reports on a job, and its exit status; its stdin stays open."""
     with worker() as process:
         assert process.stdin is not None
@@ -67,12 +67,12 @@ def test_secrets_are_not_shown():
 
 
 def test_a_wrong_job_is_reported():
-    state, status = told("{}")
+    state, status = outcome_of("{}")
     assert (state["state"], state["cause"], status) == ("failed", "job", 1)
 
 
 def test_a_warmtalk_server_that_is_not_there_is_reported():
-    state, status = told(json.dumps(JOB))
+    state, status = outcome_of(json.dumps(JOB))
     assert (state["state"], state["cause"], status) == ("failed", "warmtalk", 1)
     assert "cannot be reached" in state["detail"]
 

@@ -1,4 +1,4 @@
-"""What a worker is told: the room, and the face that joins it."""
+"""The job of a worker: the room, and the face that joins it."""
 
 import json
 from dataclasses import dataclass, field, fields

@@ -24,9 +24,9 @@ class AgentMissing(RuntimeError):
     """No agent has joined the room."""
 
     def __init__(self, identity: str | None) -> None:
-        whom = "no agent" if identity is None else f"the agent {identity!r}"
+        agent = "no agent" if identity is None else f"the agent {identity!r}"
         joined = "has joined" if identity is None else "has not joined"
-        super().__init__(f"{whom} {joined} the room within {AGENT_S:.0f} s")
+        super().__init__(f"{agent} {joined} the room within {AGENT_S:.0f} s")
 
 
 class RoomWorker:

@@ -1,4 +1,4 @@
-"""Reports about segments to an agent in the room, by LiveKit's RPC. Each is delivered once."""
+"""Reports about segments to an agent in the room, by LiveKit's RPC, each at most once."""
 
 import asyncio
 import json

@@ -42,7 +42,7 @@ class AvatarSession(BaseAvatarSession[Any]):
     ) -> None:
         """`url` is the address of the Warmtalk server.
 
-        `session_id` is the session whose face speaks, which is made if need be; default: the name
+        `session_id` is the session whose face speaks, made if it does not exist; default: the name
         of the room, without the characters that a session cannot have. `avatar_id` is its face.
         """
         super().__init__()

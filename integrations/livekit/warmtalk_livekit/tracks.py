@@ -47,7 +47,7 @@ class Tracks:
         )
 
     def restart(self, hello: Hello) -> None:
-        """Go on with a new connection, whose clock is another one."""
+        """Continue with a new connection, which has another clock."""
         self.hello = hello
         self._end_clock = 0
 

@@ -21,5 +21,5 @@ class Timeline:
         return self._start_ns + (clock - self._start_clock) * NANOSECONDS // self._rate
 
     def restart(self) -> None:
-        """Begin anew with the next picture or packet: the face has a new clock."""
+        """Restart with the next picture or packet: the face has a new clock."""
         self._start_ns = None

@@ -94,7 +94,7 @@ class WarmtalkVideoService(AIService):
         settings: WarmtalkVideoSettings | None = None,
         **options: Any,
     ) -> None:
-        """`url` is the address of the server; the session is made with `avatar_id` if need be.
+        """`url` is the address of the server; a new session gets `avatar_id`.
 
         `sample_rate` is that of the sound that is pushed, 16000, 24000 or 48000; default: that of
         the pipeline if it is one of these, else 24000.
