@@ -12,7 +12,7 @@ from schemathesis.specs.openapi import checks
 
 from bench.fuzz.cases import Case
 
-EXCUSED = (503, 507)
+EXCUSED = (501, 503, 507)
 """Errors that are correct answers to a full queue or disk, if they have a reason."""
 CHECKS = [
     checks.status_code_conformance,
@@ -85,7 +85,7 @@ def failures_of(case: Case, answer: Answer) -> list[Failure]:
 
 
 def is_excused(answer: Answer) -> bool:
-    """True for a 503 or 507 that names its reason."""
+    """True for a 501, 503 or 507 that names its reason."""
     return answer.status_code in EXCUSED and bool(answer.content)
 
 

@@ -1,21 +1,16 @@
 """`GET export.mp4` and `export.webm`: the film so far as an ordinary file."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
-from numpy.typing import NDArray
 
 from api.context import context
 from api.problem import TooManyExports
 from tests.api.growing_films import say, status_of
-from tests.tiny_face import HEIGHT, WIDTH
-from warm.__main__ import demo_portrait
-from warm.avatars.avatar import Avatar, Shown
+from tests.shown_person import show_person
 from warm.matting.cut_film import pictures_of
 
 
@@ -90,13 +85,7 @@ def test_a_film_without_a_person_cannot_be_exported_cut_out(client: FlaskClient)
 def test_the_person_of_a_film_is_exported_with_transparency_while_it_is_made(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    portrait = cv2.resize(cv2.imread(str(demo_portrait())), (WIDTH, HEIGHT))
-
-    def drawn(_avatar: Avatar, shown: Sequence[Shown]) -> list[NDArray[np.uint8]]:
-        return [np.array(portrait, np.uint8) for _ in shown]
-
-    for module in ("compositing", "clip"):
-        monkeypatch.setattr(f"warm.render.{module}.own_frames", drawn)
+    show_person(monkeypatch)
     film = say(client)
     with client.get("/session/export.webm") as answer:
         assert (answer.status_code, answer.mimetype) == (200, "video/webm")

@@ -2,7 +2,7 @@
 
 import io
 import wave
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from session.fragmented.boxes import iter_boxes
 from tests.polling import wait_until
+from tests.shown_person import show_person
 from tests.tiny_face import HEIGHT, MOUTH, WIDTH, LoudnessEngine
-from warm.__main__ import demo_portrait
-from warm.avatars.avatar import Avatar, Shown
 from warm.avatars.recipe import PreparationSettings
 from warm.avatars.store import AvatarStore
 from warm.engines.base import EngineLost, PatchRequest, PendingPatches
@@ -290,13 +289,7 @@ def test_a_person_that_cannot_be_found_is_not_cut_out(studio: Studio) -> None:
 def test_a_film_shows_the_person_before_a_colour_or_cut_out(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    portrait = cv2.resize(cv2.imread(str(demo_portrait())), (WIDTH, HEIGHT))
-
-    def drawn(_avatar: Avatar, shown: Sequence[Shown]) -> list[NDArray[np.uint8]]:
-        return [np.array(portrait, np.uint8) for _ in shown]
-
-    for module in ("compositing", "clip"):
-        monkeypatch.setattr(f"warm.render.{module}.own_frames", drawn)
+    show_person(monkeypatch)
     facts = studio.make(options={"background": "#00ff00", "subtitles": True})
     pictures = decoded(studio.result())
     assert len(pictures) == facts["frames"] > 10
