@@ -80,8 +80,14 @@ def failures_of(case: Case, answer: Answer) -> list[Failure]:
     try:
         case.validate_response(answer, checks=CHECKS)
     except FailureGroup as group:
-        return [each for each in group.exceptions if isinstance(each, Failure)]
+        found = [each for each in group.exceptions if isinstance(each, Failure)]
+        return [each for each in found if not is_refusal(each, answer)]
     return []
+
+
+def is_refusal(failure: Failure, answer: Answer) -> bool:
+    """True if a request that the document rules out was refused, by whatever status."""
+    return isinstance(failure, AcceptedNegativeData) and answer.status_code >= 400
 
 
 def is_excused(answer: Answer) -> bool:
