@@ -17,7 +17,7 @@ from typing import get_args
 from chat.errors import ChatError
 from stt.errors import SpeechError
 from tts.voice import BadSpeechRequest, VoiceUnavailable
-from warm.avatars.recipe import BadPreparationSettings, PreparationError, Teeth
+from warm.avatars.recipe import PreparationError, Teeth
 from warm.avatars.store import PREVIEW, AvatarError, AvatarStore
 from warm.avatars.summary import AvatarSummary
 from warm.chat_command import add_chat
@@ -106,7 +106,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def add_prepare(command: argparse.ArgumentParser) -> None:
     """Add `prepare`."""
-    command.set_defaults(run=run_prepare)
+    command.set_defaults(run=run_prepare, refuse=command.error)
     add_folders(command)
     source = command.add_mutually_exclusive_group()
     source.add_argument("source", nargs="?", type=Path, metavar="PHOTO_OR_VIDEO")
@@ -198,11 +198,9 @@ def run_prepare(arguments: argparse.Namespace) -> int:
 
 
 def chosen_id(arguments: argparse.Namespace, source: Path | None) -> str:
-    """The id of the avatar to prepare; raises BadPreparationSettings if nothing is to be done."""
+    """The id of the avatar to prepare; exits with 2 if there is nothing to prepare."""
     if source is None and not (arguments.avatar_id and arguments.actions):
-        raise BadPreparationSettings(
-            "nothing to prepare: name a PHOTO_OR_VIDEO or --demo, or --avatar-id and --action"
-        )
+        arguments.refuse("name a PHOTO_OR_VIDEO or --demo, or both --avatar-id and --action")
     default = DEMO_ID if source is None or arguments.demo else source.stem
     return str(arguments.avatar_id or default)
 
