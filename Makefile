@@ -18,8 +18,8 @@ SERVER_FLAGS = $(CONFIG_FLAG) $(call flag,--results-dir,$(RESULTS)) $(call flag,
 SET_UP = $(PYTHON) scripts/set_up.py --torch $(call quoted,$(TORCH))
 CHECK_SOURCES = .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy --num-workers 2
 # The tests start hundreds of programs: without compiled modules each would compile all of them again.
-# The order of the test modules is that of tests/conftest.py.
-PYTEST = PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -rs
+# Three processes suit two cores, because many tests wait. Their order is that of tests/conftest.py.
+PYTEST = PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -rs
 
 .PHONY: help setup models voice chat hear run check test integrations bench
 .DEFAULT_GOAL := help
