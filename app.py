@@ -290,6 +290,12 @@ def assemble(
     )
     register_messages(context(app).webhooks)
     speak_for_live_clients(context(app))
+    add_routes(app, settings)
+    return app
+
+
+def add_routes(app: Flask, settings: Settings) -> None:
+    """Add the routes, and everything that happens to all requests."""
     log_requests(app)
     measure(app)
     serve_behind_proxies(app, settings)
@@ -298,7 +304,6 @@ def assemble(
     app.register_error_handler(Exception, answer_problem)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    return app
 
 
 def speak_for_live_clients(app_context: AppContext) -> None:

@@ -40,8 +40,7 @@ def download(session_id: str) -> Response:
     Rendering does not wait for it. `HEAD` answers without making the file.
     """
     film = find_film(find_session(session_id))
-    response = Response(mimetype=MP4, headers={"Cache-Control": "no-store"})
-    response.headers["Content-Disposition"] = f'attachment; filename="{session_id}.mp4"'
+    response = attachment(f"{session_id}.mp4", MP4)
     if request.method != "HEAD":
         fill(response, film)
     return response
@@ -62,10 +61,16 @@ def download_cut_out(session_id: str) -> Response:
     It is sent while it is made, with the lowest priority, at some 15 pictures a second.
     """
     film = find_film(find_session(session_id))
-    response = Response(mimetype=WEBM, headers={"Cache-Control": "no-store"})
-    response.headers["Content-Disposition"] = f'attachment; filename="{session_id}.webm"'
+    response = attachment(f"{session_id}.webm", WEBM)
     if request.method != "HEAD":
         fill_cut_out(response, film)
+    return response
+
+
+def attachment(name: str, media_type: str) -> Response:
+    """Return an empty response that browsers save under this name."""
+    response = Response(mimetype=media_type, headers={"Cache-Control": "no-store"})
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 

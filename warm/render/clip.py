@@ -138,7 +138,6 @@ class Clip:
         self._preset = (
             BACKGROUND_PRESET if job.is_background else context.places.choose_preset(clips)
         )
-        run = yielding if job.is_background else run_here
         self._pacing = Pacing(
             started_s=context.clock(),
             first_frame=self.timeline.first_frame,
@@ -165,7 +164,12 @@ class Clip:
         self._cutting: Future[int] | None = None
         self._ending: Future[ClipRecord | None] | None = None
         self._error: Exception | None = None
-        self._encoder = ClipEncoder(
+        self._encoder = self._open_encoder(context)
+
+    def _open_encoder(self, context: RenderContext) -> ClipEncoder:
+        job, film = self.job, self.film
+        run = yielding if job.is_background else run_here
+        return ClipEncoder(
             lambda: run(lambda: film.begin(job.label, self._preset)),
             on_written=self._on_written,
             notify=context.notify,

@@ -100,16 +100,7 @@ class RenderThread:
         self._loading: Step | None = None
         """The load of the engine that is in progress."""
         self._renderer = Renderer(self._context())
-        self._loop = RenderLoop(
-            queue=self._queue,
-            shares=self._shares,
-            renderer=self._renderer,
-            films=Films(resources.sessions.films, resources.private_films),
-            counters=resources.counters,
-            background=BackgroundPool(
-                notify=self._wakeup.set, steps=self._steps, start_thread=threads.start
-            ),
-        )
+        self._loop = self._make_loop()
         self._device_status: dict[str, Any] = {}
         self._device_status_at_s = float("-inf")
         self._wanted_at_s = float("-inf")
@@ -239,6 +230,19 @@ class RenderThread:
         """Frames shown to a viewer that has watched a film since the server started."""
         playback = self._renderer.playback_clock(film)
         return playback.position(film.committed.frames, self._clock())
+
+    def _make_loop(self) -> RenderLoop:
+        resources = self._resources
+        return RenderLoop(
+            queue=self._queue,
+            shares=self._shares,
+            renderer=self._renderer,
+            films=Films(resources.sessions.films, resources.private_films),
+            counters=resources.counters,
+            background=BackgroundPool(
+                notify=self._wakeup.set, steps=self._steps, start_thread=self._threads.start
+            ),
+        )
 
     def _context(self) -> RenderContext:
         settings, resources = self._settings, self._resources
