@@ -1,0 +1,13 @@
+"""Errors of face restoration, one class per cause; every message names a remedy."""
+
+
+class EnhanceError(ValueError):
+    """Anything that prevents the restoration of faces."""
+
+
+class DegenerateFace(EnhanceError):
+    """The five points of a face define no similarity transform."""
+
+
+class BadCrops(EnhanceError):
+    """Crops have another shape or type than a restorer takes."""
