@@ -38,7 +38,9 @@ from warm.prepare.action.errors import BadActionName
 from warm.prepare.action.source import ActionSource
 from warm.prepare.progress import ProgressBar
 from warm.prepare.run import prepare
+from warm.preprocess_command import add_preprocess
 from warm.settings import BadSettings, Settings, read_settings
+from warm.training_data.errors import TrainingDataError
 from warm.voices_command import add_voices
 from wheels.errors import FetchError
 
@@ -46,7 +48,7 @@ REFUSALS = (
     *(MediaError, PreparationError, AvatarError, BadSettings, WeightsError),
     *(OfflineError, BadSpeechRequest, VoiceUnavailable, FaceModelError),
     *(DownloadError, FetchError, PackageMissing, KeysError, BadScope, ChatError),
-    SpeechError,
+    *(SpeechError, TrainingDataError),
 )
 """Errors that the user can correct; any other exception is a fault of the program."""
 DEMO_ID = "demo"
@@ -102,6 +104,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_models(commands.add_parser("models", help="download and check models"))
     add_hear(commands.add_parser("hear", help="fetch and try the recogniser of speech"))
     add_chat(commands.add_parser("chat", help="fetch and try the language model"))
+    add_preprocess(commands.add_parser("preprocess", help="make training data from talking videos"))
 
 
 def add_prepare(command: argparse.ArgumentParser) -> None:
