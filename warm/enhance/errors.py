@@ -11,3 +11,7 @@ class DegenerateFace(EnhanceError):
 
 class BadCrops(EnhanceError):
     """Crops have another shape or type than a restorer takes."""
+
+
+class BadNetworkConfig(EnhanceError):
+    """A configuration describes no network."""
