@@ -22,7 +22,7 @@ class ModulatedConv(nn.Module):
 
     def modulated(self, latent: Tensor) -> Tensor:
         """(b, style) to the weights of each picture: (b, outputs, inputs, kernel, kernel)."""
-        scale = self.modulation(latent)
+        scale: Tensor = self.modulation(latent)
         return self.weight * scale[:, None, :, None, None]
 
 

@@ -1,5 +1,7 @@
 """The whole network: encoder, style code, steering, decoder."""
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 from warm.enhance.network.config import SMALLEST_PX, NetworkConfig
@@ -14,7 +16,7 @@ class GfpganNetwork(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         channels = [config.encoder_channels(size) for size in config.level_sizes]
-        rising = list(zip(channels, channels[1:], strict=False))
+        rising = list(pairwise(channels))
         self.config = config
         self.conv_body_first = nn.Conv2d(3, channels[-1], 1)
         self.conv_body_down = nn.ModuleList(
@@ -37,7 +39,9 @@ class GfpganNetwork(nn.Module):
         features = deepest
         for level, up in enumerate(self.conv_body_up):
             features = up(features.add_(down.pop()))
-            steering.append((self.condition_scale[level](features), self.condition_shift[level](features)))
+            steering.append(
+                (self.condition_scale[level](features), self.condition_shift[level](features))
+            )
             if with_heads:
                 heads.append(self.toRGB[level](features))
         return self.stylegan_decoder(code, steering), heads
@@ -54,7 +58,9 @@ class GfpganNetwork(nn.Module):
     def style_code(self, deepest: Tensor) -> Tensor:
         """(b, c, 4, 4) to (b, latents, style), or (b, style) if all layers share a latent."""
         code: Tensor = self.final_linear(deepest.flatten(1))
-        return code.unflatten(1, (-1, self.config.style_size)) if self.config.different_w else code
+        if not self.config.different_w:
+            return code
+        return code.reshape(len(code), -1, self.config.style_size)
 
 
 def steering_convs(config: NetworkConfig) -> nn.ModuleList:

@@ -1,0 +1,1 @@
+"""Measurements of the restoration of faces."""
