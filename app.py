@@ -531,7 +531,7 @@ def make_avatar(settings: Settings, source: Path, engine: EngineFactory) -> None
         avatar_id=settings.avatar_id,
         store=AvatarStore(settings.results_dir),
         settings=replace(settings.preparation_settings, recipe=engine_recipe(settings)),
-        models=settings.models_dir / "face",
+        models=settings.face_models_folder,
         engine=partial(engine, settings),
     )
 

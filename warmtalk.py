@@ -21,6 +21,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from session.__main__ import main as run_session  # noqa: PLC0415
 
         return run_session(words[1:], program=f"{COMMAND} session")
+    if words[:1] == ["container"]:
+        from warm.container_command import run_container  # noqa: PLC0415
+
+        return run_container(words[1:])
     from warm.__main__ import run  # noqa: PLC0415
 
     return run(parser().parse_args(words))

@@ -80,7 +80,7 @@ def fill_cut_out(response: Response, film: Film) -> None:
     Raises TooManyDownloads, TooManyExports and CopyFailedError.
     """
     committed = film.committed
-    cut = Cut(models=context().settings.models_dir / "face")
+    cut = Cut(models=context().settings.face_models_folder)
     with ExitStack() as held:
         held.enter_context(download_slot())
         held.enter_context(context().exports.hold(client_address(), TooManyExports))

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from session.film import FilmSpec
-from warm.__main__ import demo_portrait
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarStore
 from warm.engine_factory import make_engine
 from warm.engines.base import Engine
+from warm.prepare.demo import demo_portrait
 from warm.prepare.run import prepare
 from warm.settings import Settings
 

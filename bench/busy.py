@@ -20,7 +20,7 @@ from bench.figure import Figure, p95
 from bench.job_client import Jobs
 from bench.late_fragments import Arrival, PlaybackModel, late_figure, repeated
 from bench.server_process import ServerProcess, run_server
-from warm.__main__ import demo_portrait
+from warm.prepare.demo import demo_portrait
 
 SESSIONS, FILMS = 2, 2
 LENGTHS = (4, 2, 6, 3)

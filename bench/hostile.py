@@ -16,9 +16,9 @@ from typing import Any
 from bench.figure import Figure
 from bench.hostile_texts import hostile_texts
 from bench.server_process import TIMEOUT_S, ServerProcess, process_tree, run_server
-from warm.__main__ import demo_portrait
 from warm.avatars.recipe import PreparationSettings
 from warm.avatars.store import AvatarStore
+from warm.prepare.demo import demo_portrait
 from warm.prepare.run import prepare
 
 _TEXTS = 2200

@@ -24,7 +24,7 @@ from matplotlib.figure import Figure as Plot
 from bench.avatars import prepare_demo
 from bench.figure import Figure, p95
 from bench.server_process import TIMEOUT_S, ServerProcess, run_server
-from warm.__main__ import demo_portrait
+from warm.prepare.demo import demo_portrait
 from warm.production.film_progress import PREPARED
 
 TALKS = 25

@@ -6,8 +6,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.tiny_face import HEIGHT, WIDTH
-from warm.__main__ import demo_portrait
 from warm.avatars.avatar import Avatar, Shown
+from warm.prepare.demo import demo_portrait
 from warm.render.compositing import parts_of
 
 

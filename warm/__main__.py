@@ -10,7 +10,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
@@ -21,6 +20,8 @@ from warm.avatars.recipe import PreparationError, Teeth
 from warm.avatars.store import PREVIEW, AvatarError, AvatarStore
 from warm.avatars.summary import AvatarSummary
 from warm.chat_command import add_chat
+from warm.container_command import COMMAND as CONTAINER
+from warm.container_command import add_container, run_container
 from warm.engine_factory import engine_recipe, make_engine
 from warm.engines.weights.errors import WeightsError
 from warm.face.models import FaceModelError
@@ -36,6 +37,7 @@ from warm.offline.errors import OfflineError
 from warm.pinned_files import DownloadError
 from warm.prepare.action.errors import BadActionName
 from warm.prepare.action.source import ActionSource
+from warm.prepare.demo import DEMO_ID, demo_portrait
 from warm.prepare.progress import ProgressBar
 from warm.prepare.run import prepare
 from warm.preprocess_command import add_preprocess
@@ -51,7 +53,6 @@ REFUSALS = (
     *(SpeechError, TrainingDataError),
 )
 """Errors that the user can correct; any other exception is a fault of the program."""
-DEMO_ID = "demo"
 NUMBERS = (
     ("--bbox-shift", "bbox_shift", "N", "move the box and mask of the face down by N pixels"),
     ("--fps", "fps", "N", "frames a second"),
@@ -59,13 +60,14 @@ NUMBERS = (
     ("--max-seconds", "max_s", "S", "use only the first S seconds of a longer video"),
 )
 """Numeric options of `prepare`: flag, field of PreparationSettings, metavar, help."""
-DEMO_PORTRAIT = Path("mpl-data", "sample_data", "grace_hopper.jpg")
-"""In matplotlib's wheel: Grace Hopper, public domain, 512x600."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; exits with status 2 for a bad command line."""
-    return run(parser().parse_args(argv))
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == [CONTAINER]:  # its words may be flags of the server
+        return run_container(words[1:])
+    return run(parser().parse_args(words))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -105,6 +107,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_hear(commands.add_parser("hear", help="fetch and try the recogniser of speech"))
     add_chat(commands.add_parser("chat", help="fetch and try the language model"))
     add_preprocess(commands.add_parser("preprocess", help="make training data from talking videos"))
+    add_container(commands.add_parser(CONTAINER, help="start in a container"))
 
 
 def add_prepare(command: argparse.ArgumentParser) -> None:
@@ -189,7 +192,7 @@ def run_prepare(arguments: argparse.Namespace) -> int:
             settings=replace(settings.preparation_settings, recipe=engine_recipe(settings)),
             force=arguments.force,
             actions=arguments.actions,
-            models=settings.models_dir / "face",
+            models=settings.face_models_folder,
             engine=partial(make_engine, settings),
             progress=bar.show,
         )
@@ -232,17 +235,6 @@ def summary_line(summary: AvatarSummary) -> str:
         f"{summary.id:20} {width}x{height} {summary.frames / summary.fps:.1f} s at {summary.fps} "
         f"fps, {summary.loop}, {summary.bytes / 1e6:.0f} MB, of {summary.source}"
     )
-
-
-def demo_portrait() -> Path:
-    """The photo of the demo; finds matplotlib's files without importing it, which is slow."""
-    spec = find_spec("matplotlib")
-    if spec is None or spec.origin is None:
-        raise MediaError(
-            "The demo portrait is part of matplotlib, which is not installed. "
-            "Run `pip install matplotlib`."
-        )
-    return Path(spec.origin).parent / DEMO_PORTRAIT
 
 
 if __name__ == "__main__":

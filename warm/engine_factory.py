@@ -18,7 +18,7 @@ def make_engine(settings: Settings) -> Engine:
     if settings.engine == "viseme":
         from warm.engines.viseme.engine import VisemeEngine  # noqa: PLC0415  only if it is chosen
 
-        return VisemeEngine(settings.models_dir / "face", mouth=settings.mouth)
+        return VisemeEngine(settings.face_models_folder, mouth=settings.mouth)
     if settings.engine == "musetalk":
         require_packages(NEURAL_PACKAGES, needed_by="engine = 'musetalk'")
         from warm.engines.musetalk.engine import MuseTalkEngine  # noqa: PLC0415

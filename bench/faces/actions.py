@@ -16,7 +16,6 @@ from bench.faces.waving import write_waving
 from bench.figure import Figure
 from session.film import FilmSpec
 from tts.catalogue import espeak_voices
-from warm.__main__ import demo_portrait
 from warm.avatars.avatar import Avatar, Shown
 from warm.avatars.store import AvatarStore
 from warm.engine_factory import make_engine
@@ -26,6 +25,7 @@ from warm.face.landmarks import lip_gap
 from warm.motion.performance import Performance, perform
 from warm.offline.mp4_file import Mp4File
 from warm.prepare.action.source import ActionSource
+from warm.prepare.demo import demo_portrait
 from warm.prepare.run import FACE_MODELS, prepare
 from warm.render.compositing import composite, patch_requests
 from warm.render.planned_action import PlannedAction

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stabilizers.similarity import invert, similarity
-from warm.__main__ import demo_portrait
 from warm.avatars.avatar import CANONICAL_EYES, CANONICAL_IOD
 from warm.face.finder import FaceFinder
 from warm.face.landmarks import eye_centres
+from warm.prepare.demo import demo_portrait
 
 FPS = 25
 NOISE_SIGMA = 2.0

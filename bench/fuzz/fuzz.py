@@ -13,9 +13,9 @@ from bench.fuzz.client import send_all
 from bench.fuzz.judgement import Judgements
 from bench.server_process import ServerProcess, run_server
 from session.fragmented.check import check_film
-from warm.__main__ import demo_portrait
 from warm.avatars.recipe import PreparationSettings
 from warm.avatars.store import AvatarStore
+from warm.prepare.demo import demo_portrait
 from warm.prepare.run import prepare
 
 REQUESTS = 10_000

@@ -18,9 +18,9 @@ from bench.intruders.listeners import Canary, listening, redirecting
 from bench.intruders.names import targets
 from bench.polling import wait_until
 from bench.server_process import ServerProcess, process_tree, run_server
-from warm.__main__ import demo_portrait
 from warm.avatars.recipe import PreparationSettings
 from warm.avatars.store import AvatarStore
+from warm.prepare.demo import demo_portrait
 from warm.prepare.run import prepare
 
 ALLOWED = "127.0.0.2"

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from bench.neural.random_models import write_models
 from bench.neural.synthetic_voice import hum
-from warm.__main__ import demo_portrait
 from warm.avatars.avatar import Avatar, AvatarBuild
 from warm.avatars.store import AvatarStore
 from warm.engine_factory import make_engine, musetalk_options
@@ -19,6 +18,7 @@ from warm.engines.musetalk.engine import MuseTalkEngine
 from warm.engines.musetalk.pipeline import Pipeline, open_pipeline
 from warm.media.photo import read_photo
 from warm.prepare.build import PreparationJob, build_from_photo, complete_build
+from warm.prepare.demo import demo_portrait
 from warm.prepare.progress import no_progress
 from warm.prepare.run import FACE_MODELS
 from warm.prepare.source import Portrait

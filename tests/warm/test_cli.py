@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from tests.warm.sample_videos import film, portrait, swaying
-from warm.__main__ import demo_portrait, main
+from warm.__main__ import main
 from warm.avatars.store import AvatarStore
+from warm.prepare.demo import demo_portrait
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.web.browsing import Page, ask, browser_tests
-from warm.__main__ import demo_portrait
+from warm.prepare.demo import demo_portrait
 
 pytest_plugins = ["tests.web.page_fixtures"]
 pytestmark = browser_tests

@@ -67,7 +67,7 @@ def _run_tasks(
         subpixel=settings.track.subpixel_enabled,
         is_lively=settings.life,
     )
-    models = settings.models_dir / "face"
+    models = settings.face_models_folder
     runner = OfflineRunner(setup=setup, store=store, voices=voices, models=models)
     runner.run(plans)
     if runner.failed and len(plans) > 1:

@@ -97,7 +97,7 @@ class Preparer:
     @property
     def face_models(self) -> Path:
         """Folder of the face models."""
-        return self._settings.models_dir / "face"
+        return self._settings.face_models_folder
 
     def prepare(
         self,

@@ -73,7 +73,7 @@ def prepare_requested(request: Mapping[str, Any], reporter: "Reporter") -> None:
         settings=replace(recipe, recipe=engine_recipe(settings)),
         force=options.force,
         actions=actions,
-        models=settings.models_dir / "face",
+        models=settings.face_models_folder,
         engine=lambda: engine(settings),
         progress=reporter.progress,
         observer=reporter.face,

@@ -152,6 +152,8 @@ class Settings(StabilizedAvatarSettings):
     models_dir: Path = Path("models")
     """Folder of the models: `face/`, and `musetalkV15/`, `sd-vae/`, `whisper/` of the neural
     engine."""
+    face_models_dir: Path | None = None
+    """Folder of the face models, which may be part of an image. None: `face` in `models_dir`."""
     models_endpoint: str = "https://huggingface.co"
     """Address that `python -m warm models download` and `voices fetch` download from: the hub or a
     mirror of it."""
@@ -604,6 +606,11 @@ class Settings(StabilizedAvatarSettings):
             engine=self.engine,
             track=self.track,
         )
+
+    @property
+    def face_models_folder(self) -> Path:
+        """Folder of the face models; it need not exist."""
+        return self.models_dir / "face" if self.face_models_dir is None else self.face_models_dir
 
     @property
     def voices_folder(self) -> Path:

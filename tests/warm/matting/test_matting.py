@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from session.film import FilmSpec
 from session.mp4.delivery import Area
-from warm.__main__ import demo_portrait
 from warm.avatars.recipe import BadPreparationSettings, PreparationSettings, preparation_digest
 from warm.face.finder import FaceFinder
 from warm.matting.background import read_background
@@ -20,6 +19,7 @@ from warm.matting.matte import Matting
 from warm.matting.program import Cut, open_cut, write_cut
 from warm.media.sniff import MediaError
 from warm.offline.mp4_file import Mp4File
+from warm.prepare.demo import demo_portrait
 from warm.prepare.source import read_portrait
 
 MODELS = Path(__file__).parents[3] / "models" / "face"

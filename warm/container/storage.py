@@ -1,0 +1,140 @@
+"""Checks of the mounted folders: read-only, full, or owned by another user."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from warm.container.errors import ContainerError
+
+PROBE_BYTES = 64 << 10
+"""Written to find out if a disk is full."""
+OWN_NAMES = (
+    *("archive", "avatars", "jobs", "sessions", "trash", "uploads"),
+    *("full_session.mp4", "jobs.sqlite3", "keys.json", "login_secret", ".server-lock"),
+)
+"""What the server writes in its folder. The rest, such as `lost+found`, may belong to anybody."""
+MAX_CHECKED = 2000
+"""Files and folders whose owner is checked, so that a large volume does not delay the start."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
+MB = 1_000_000
+
+
+def check_storage(folder: Path, name: str) -> list[str]:
+    """Create the folder and write to it; return notes for the log. Raises ContainerError.
+
+    `name`: the variable and value that the user has set.
+    """
+    make_folder(folder, name)
+    notes = [] if is_on_volume(folder) else [not_mounted(name)]
+    try:
+        with TemporaryFile(dir=folder) as file:
+            file.write(bytes(PROBE_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in FULL:
+            raise unusable(folder, name, error) from None
+        notes.append(f"{name}: {full(folder)}. Films cannot grow until there is room.")
+    if (foreign := next(foreign_files(folder), None)) is not None:
+        raise ContainerError(f"{name}: {foreign} {permission_advice(foreign, folder)}")
+    return notes
+
+
+def make_folder(folder: Path, name: str) -> None:
+    """Create a folder unless it exists; raises ContainerError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ContainerError(f"{name}: is not a folder; name a folder") from None
+    except OSError as error:
+        raise unusable(folder, name, error) from None
+
+
+def check_models(folder: Path, name: str) -> list[str]:
+    """Return notes about the folder of models, which may be read-only. Raises ContainerError."""
+    if folder.exists() and not folder.is_dir():
+        raise ContainerError(f"{name}: is not a folder; name a folder")
+    if not folder.is_dir():
+        return [f"{name}: does not exist, so there are no models but those of the image"]
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise ContainerError(f"{name}: {folder} {permission_advice(folder, folder)}")
+    if not os.access(folder, os.W_OK):
+        return [f"{name}: cannot be written, so no models are downloaded to it"]
+    return []
+
+
+def unusable(folder: Path, name: str, error: OSError) -> ContainerError:
+    """The error of a folder that cannot be written."""
+    nearest = nearest_existing(folder)
+    if error.errno == errno.EROFS:
+        return ContainerError(
+            f"{name}: is on a read-only file system. Mount a volume there without `:ro`:"
+            f" docker run -v warmtalk-storage:{folder} …"
+        )
+    if error.errno in FULL:
+        return ContainerError(f"{name}: {full(nearest)}. Make room, or mount a larger volume.")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return ContainerError(f"{name}: {nearest} {permission_advice(nearest, folder)}")
+    return ContainerError(f"{name}: cannot be written ({error.strerror}); mount another volume")
+
+
+def nearest_existing(path: Path) -> Path:
+    """The path itself, or the nearest of its parents that exists."""
+    return next((each for each in (path, *path.parents) if os.path.lexists(each)), path)
+
+
+def permission_advice(path: Path, folder: Path) -> str:
+    """The end of a sentence about `path`, in or above `folder`: its owner, and two remedies."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return "cannot be read by this user"
+    owner = f"uid {found.st_uid}, gid {found.st_gid}"
+    own = f"uid {os.getuid()}, gid {os.getgid()}"
+    as_owner = ""
+    if found.st_uid:
+        as_owner = f"start it as the owner: docker run --user {found.st_uid}:{found.st_gid} …; or "
+    return (
+        f"belongs to {owner} (mode {stat.S_IMODE(found.st_mode):o}), and this container runs as"
+        f" {own}, which may not write it. Either {as_owner}on the host, give the folder that is"
+        f" mounted at {folder} to this user: chown -R {os.getuid()}:{os.getgid()} FOLDER"
+    )
+
+
+def full(folder: Path) -> str:
+    """A full disk in words."""
+    free = os.statvfs(folder)
+    return f"the disk is full ({free.f_bavail * free.f_frsize / MB:.1f} MB free)"
+
+
+def foreign_files(folder: Path) -> Iterator[Path]:
+    """Yield files and folders of the server, two levels deep, that this user may not write."""
+    for path in islice(two_levels(folder), MAX_CHECKED):
+        if not path.is_symlink() and not os.access(path, os.R_OK | os.W_OK):
+            yield path
+
+
+def two_levels(folder: Path) -> Iterator[Path]:
+    """Yield the server's entries of a folder, and all entries of the folders among them."""
+    for path in (folder / name for name in OWN_NAMES):
+        if path.exists():
+            yield path
+            if path.is_dir() and os.access(path, os.R_OK | os.X_OK):
+                yield from path.iterdir()
+
+
+def is_on_volume(folder: Path) -> bool:
+    """True if the folder, or a parent other than the root, is a mount point."""
+    return any(os.path.ismount(path) for path in (folder, *folder.parents[:-1]))
+
+
+def not_mounted(name: str) -> str:
+    """The note about films that end with the container."""
+    return (
+        f"{name}: no volume is mounted there. Films and avatars are lost when the container is"
+        " removed."
+    )
