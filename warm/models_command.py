@@ -25,6 +25,9 @@ def add_models(command: argparse.ArgumentParser) -> None:
     fetched.add_argument("--parser", action="store_true", help="also the optional face parser")
     fetched.add_argument("--tiny", action="store_true", help="also the optional tiny autoencoder")
     fetched.add_argument(
+        "--enhance", action="store_true", help="only GFPGAN, with which `enhance` restores faces"
+    )
+    fetched.add_argument(
         "--force", action="store_true", help="also replace weights that are not official"
     )
     fetched.add_argument("--source", type=Path, metavar="DIR", help="copy them from this folder")
@@ -77,8 +80,7 @@ def model_lines(models_dir: Path, model: Model) -> Iterator[str]:
 def run_download(arguments: argparse.Namespace) -> int:
     """Download missing files; raises WeightsError."""
     settings, models_dir = settings_of(arguments)
-    requested = {"--parser": arguments.parser, "--tiny": arguments.tiny}
-    models = [model for model in MODELS if requested.get(model.flag, True)]
+    models = requested_models(arguments)
     options = DownloadOptions(
         models_dir=models_dir,
         endpoint=(arguments.endpoint or settings.models_endpoint).rstrip("/"),
@@ -90,6 +92,13 @@ def run_download(arguments: argparse.Namespace) -> int:
     licences, verify = own_command("models", "list"), models_command("verify", models_dir)
     print(f"Licences: {licences}; check every byte: {verify}")
     return 0
+
+
+def requested_models(arguments: argparse.Namespace) -> list[Model]:
+    """Return the models to download: the engine's, unless only `--enhance` is given."""
+    given = {"--parser": arguments.parser, "--tiny": arguments.tiny, "--enhance": arguments.enhance}
+    only_enhance = arguments.enhance and not (arguments.parser or arguments.tiny)
+    return [model for model in MODELS if given.get(model.flag, not only_enhance)]
 
 
 def run_verify(arguments: argparse.Namespace) -> int:

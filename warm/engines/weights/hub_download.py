@@ -1,5 +1,7 @@
 """Resumable download of one file from a hub compatible with Hugging Face, with huggingface_hub.
 
+Files of a release, which are on no hub, are downloaded in the same way from their own address.
+
 The library's own `hf_hub_download` discards the bytes of a failed attempt. Therefore its building
 blocks are used here: they query the file's metadata and stream the bytes (with retries and a
 progress bar) into a `.part` file next to the target, which a later attempt continues. No
@@ -66,10 +68,12 @@ class RemoteFile:
 
 
 def query_file(model: Model, file: ModelFile, *, endpoint: str) -> RemoteFile:
-    """Query a file's metadata.
+    """Query a file's metadata; that of a release is in the manifest.
 
     Raises WeightsDownloadError, and WeightsMismatch for a size other than the manifest's.
     """
+    if model.release_url:
+        return released_file(model, file)
     path = model.repo_path(file)
     url = hf_hub_url(model.repo, path, revision=model.revision, endpoint=endpoint)
     with translate_hub_errors(model, url, endpoint):
@@ -83,6 +87,18 @@ def query_file(model: Model, file: ModelFile, *, endpoint: str) -> RemoteFile:
     require_size(model, url, metadata.size, file)
     return RemoteFile(
         model=model, file=file, url=metadata.location, etag=metadata.etag, bytes=metadata.size
+    )
+
+
+def released_file(model: Model, file: ModelFile) -> RemoteFile:
+    """Return the metadata of a file of a release, which the manifest pins."""
+    assert file.sha256 is not None, file
+    return RemoteFile(
+        model=model,
+        file=file,
+        url=f"{model.release_url}{file.name}",
+        etag=file.sha256,
+        bytes=file.bytes,
     )
 
 
@@ -136,7 +152,8 @@ def lock_partial_file(part: Path) -> Iterator[BinaryIO]:
 
 def endpoint_advice(model: Model) -> str:
     """Return the remedy for an endpoint that does not serve a file as expected."""
-    return f"Check models_endpoint, or {model.offline_advice}."
+    first = "Try again later" if model.release_url else "Check models_endpoint"
+    return f"{first}, or {model.offline_advice}."
 
 
 def require_digest(part: Path, remote_file: RemoteFile) -> None:
@@ -167,9 +184,9 @@ def translate_hub_errors(model: Model, url: str, endpoint: str) -> Iterator[None
         raise_for_status(model, url, error)
     except (TransportError, HTTPError) as error:
         raise HubUnreachable(
-            f"{endpoint} cannot be reached, or broke the connection "
-            f"({error or type(error).__name__}). Run the same command again: it resumes; or set "
-            f"models_endpoint to a mirror; or {advice}."
+            f"{model.release_url or endpoint} cannot be reached, or broke the connection "
+            f"({error or type(error).__name__}). Run the same command again: it resumes; or "
+            f"{'' if model.release_url else 'set models_endpoint to a mirror; or '}{advice}."
         ) from error
     except FileMetadataError as error:
         raise HubLacksFile(f"{url}: {error} {endpoint_advice(model)}") from error
@@ -185,7 +202,7 @@ def translate_hub_errors(model: Model, url: str, endpoint: str) -> Iterator[None
 def raise_for_status(model: Model, url: str, error: HfHubHTTPError) -> NoReturn:
     """Raise the error for an HTTP status other than success."""
     status = error.response.status_code if error.response is not None else 0
-    if status in (401, 403):
+    if status in (401, 403) and not model.release_url:
         raise HubRefused(
             f"{url} requires a login ({status}). The files are public on https://huggingface.co: "
             f"set models_endpoint to it or to another mirror, or {model.offline_advice}."

@@ -9,7 +9,17 @@ from pathlib import Path
 
 from warm.engines.weights.errors import WeightsDamaged, WeightsMissing
 from warm.engines.weights.file_headers import check_structure
-from warm.engines.weights.manifest import MODELS, PARSER, TINY, UNET, VAE, WHISPER, Model, ModelFile
+from warm.engines.weights.manifest import (
+    ENGINE_MODELS,
+    MODELS,
+    PARSER,
+    TINY,
+    UNET,
+    VAE,
+    WHISPER,
+    Model,
+    ModelFile,
+)
 from warm.installation import own_command
 
 NESTED_FOLDERS = ("", "models", "MuseTalk", "musetalk", "MuseTalk/models", "musetalk/models")
@@ -48,17 +58,19 @@ class WeightsLayout:
 
 
 def find_weights(models_dir: Path) -> WeightsLayout:
-    """Find the weights under `models_dir`, and check that none is truncated.
+    """Find the neural engine's weights under `models_dir`, and check that none is truncated.
 
     Takes milliseconds. Raises WeightsMissing or WeightsDamaged, which name file and command.
     """
-    places = {model.name: find_model(models_dir, model) for model in MODELS}
-    if absent := [model for model in MODELS if not model.is_optional and not places[model.name]]:
+    places = {model.name: find_model(models_dir, model) for model in ENGINE_MODELS}
+    if absent := [
+        model for model in ENGINE_MODELS if not model.is_optional and not places[model.name]
+    ]:
         raise WeightsMissing("\n".join(describe_missing(models_dir, model) for model in absent))
     found = {name: place for name, place in places.items() if place is not None}
     weights = {
         model.name: check_model(models_dir, model, found[model.name])
-        for model in MODELS
+        for model in ENGINE_MODELS
         if model.name in found
     }
     return WeightsLayout(

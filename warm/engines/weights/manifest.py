@@ -1,4 +1,4 @@
-"""Manifest of the neural engine's files: repository, revision, size and digest of each.
+"""Manifest of the files of networks: repository, revision, size and digest of each.
 
 Revisions, sizes and digests are those that several public projects pin independently. They have
 not been compared with the hub itself. None means that no such agreement was found; then only the
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
-ModelName = Literal["unet", "vae", "whisper", "parser", "tiny", "voice"]
+ModelName = Literal["unet", "vae", "whisper", "parser", "tiny", "voice", "gfpgan"]
 
 OFFLINE_ADVICE = "copy the files from elsewhere and set models_source to their folder"
 
@@ -38,6 +38,8 @@ class Model:
     """A commit of the hub repository; None means its newest state."""
     repo_folder: str = ""
     """Folder in that repository, with a trailing slash."""
+    release_url: str = ""
+    """Address of the files, with a trailing slash, if they are not on a hub."""
     licence: str
     other_folders: tuple[str, ...] = ()
     """Other common names of the folder."""
@@ -174,4 +176,27 @@ TINY = Model(
     ),
     flag="--tiny",
 )
-MODELS: tuple[Model, ...] = (UNET, VAE, WHISPER, PARSER, TINY)
+GFPGAN = Model(
+    name="gfpgan",
+    folder="gfpgan",
+    repo="TencentARC/GFPGAN",
+    revision="v1.3.0",
+    release_url="https://github.com/TencentARC/GFPGAN/releases/download/v1.3.0/",
+    licence="none stated for the weights; the code is Apache-2.0 with parts for non-commercial use,"
+    " and the authors train with FFHQ (CC BY-NC-SA 4.0) and unnamed data: commercial use is"
+    " unsettled",
+    other_folders=("GFPGAN", "gfpgan/weights", "facerestore_models", "pretrained_models", "."),
+    configs=(),
+    weights=(
+        ModelFile(name="GFPGANv1.4.safetensors", is_on_hub=False),
+        ModelFile(
+            name="GFPGANv1.4.pth",
+            bytes=348_632_874,
+            sha256="e2cd4703ab14f4d01fd1383a8a8b266f9a5833dacee8e6a79d3bf21a1b6be5ad",
+        ),
+    ),
+    flag="--enhance",
+)
+ENGINE_MODELS: tuple[Model, ...] = (UNET, VAE, WHISPER, PARSER, TINY)
+"""Models of the neural engine."""
+MODELS: tuple[Model, ...] = (*ENGINE_MODELS, GFPGAN)
