@@ -1,5 +1,7 @@
 """Errors of face restoration, one class per cause; every message names a remedy."""
 
+from warm.engines.weights.errors import WeightsError
+
 
 class EnhanceError(ValueError):
     """Anything that prevents the restoration of faces."""
@@ -15,3 +17,7 @@ class BadCrops(EnhanceError):
 
 class BadNetworkConfig(EnhanceError):
     """A configuration describes no network."""
+
+
+class WrongCheckpoint(WeightsError):
+    """A checkpoint is complete, but holds another network than the restorer's."""

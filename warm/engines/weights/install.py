@@ -12,7 +12,7 @@ from warm.engines.weights.errors import DiskFull, WeightsMissing
 from warm.engines.weights.file_headers import check_structure
 from warm.engines.weights.layout import find_model, find_weights_file
 from warm.engines.weights.manifest import Model
-from warm.installation import DOWNLOAD_PACKAGES, require_packages
+from warm.installation import DOWNLOAD_PACKAGES, DOWNLOAD_REQUIREMENTS, require_packages
 
 RESERVE_BYTES = 200_000_000
 """Free space that must remain on the disk afterwards."""
@@ -55,7 +55,11 @@ def files_to_fetch(model: Model, options: DownloadOptions) -> list[FileState]:
 
 def fetch_from_hub(needed: Sequence[FileState], options: DownloadOptions) -> None:
     """Query all files, so that no large download is wasted; then fetch them."""
-    require_packages(DOWNLOAD_PACKAGES, needed_by="the download of weights")
+    require_packages(
+        DOWNLOAD_PACKAGES,
+        needed_by="the download of weights",
+        requirements=DOWNLOAD_REQUIREMENTS,
+    )
     from warm.engines.weights.hub_download import fetch, query_file  # noqa: PLC0415  its libraries are slow to load
 
     remote_files = [

@@ -1,0 +1,90 @@
+"""GFPGAN as a restorer: crops in, restored crops out, in batches that fit the device."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from warm.engines.musetalk.cuda_errors import translate_cuda_errors
+from warm.engines.musetalk.device import ComputeDevice, choose_device
+from warm.engines.musetalk.errors import DeviceOutOfMemory
+from warm.enhance.checkpoint import load_network
+from warm.enhance.network.config import PUBLISHED, NetworkConfig
+from warm.enhance.network.network import GfpganNetwork
+from warm.enhance.restorer import check_crops
+
+CPU_BATCH, GPU_BATCH = 1, 8
+"""Crops in a batch. A CPU gains nothing from more than one."""
+HALF_LEVELS = 127.5
+"""Half of the 255 levels of a colour: the network's -1…1 in levels."""
+
+
+def open_gfpgan(
+    path: Path, *, device: str = "auto", config: NetworkConfig = PUBLISHED
+) -> "GfpganRestorer":
+    """Load a checkpoint onto a device, as the setting `device` names it; always in fp32.
+
+    Raises WeightsDamaged, WrongCheckpoint, NoSuchDevice, DeviceOutOfMemory, EngineLost.
+    """
+    compute = choose_device(device, "fp32")
+    network = load_network(path, config)
+    with translate_cuda_errors():
+        return GfpganRestorer(network.to(compute.device), compute)
+
+
+class GfpganRestorer:
+    """Restores faces with GFPGAN. Owned by one thread.
+
+    The same crop gives the same face in every call: the network's noise is stored, not drawn.
+    """
+
+    name = "gfpgan"
+
+    def __init__(self, network: GfpganNetwork, compute: ComputeDevice) -> None:
+        self._network = network
+        self._compute = compute
+        self._batch = GPU_BATCH if compute.is_gpu else CPU_BATCH
+
+    @property
+    def size(self) -> int:
+        """Width and height of a crop, pixels."""
+        return self._network.config.size
+
+    def restore(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(n, size, size, 3) BGR to the same shape.
+
+        Raises BadCrops, DeviceOutOfMemory, EngineLost.
+        """
+        check_crops(crops, self.size)
+        restored = np.empty_like(crops)
+        start = 0
+        while start < len(crops):
+            stop = start + self._batch
+            try:
+                restored[start:stop] = self._restore_batch(crops[start:stop])
+            except DeviceOutOfMemory:
+                if self._batch == 1:
+                    raise
+                self._batch //= 2
+                continue
+            start = stop
+        return restored
+
+    def _restore_batch(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        with translate_cuda_errors(), torch.inference_mode():
+            picture, _ = self._network(to_network(crops, self._compute.device))
+            return to_pixels(picture)
+
+
+def to_network(crops: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """(n, h, w, 3) BGR levels to (n, 3, h, w) RGB, -1…1."""
+    levels = torch.from_numpy(np.ascontiguousarray(crops[..., ::-1])).to(device)
+    return levels.permute(0, 3, 1, 2).to(torch.float32).div_(255.0).sub_(0.5).div_(0.5)
+
+
+def to_pixels(picture: Tensor) -> NDArray[np.uint8]:
+    """(n, 3, h, w) RGB, unbounded, to (n, h, w, 3) BGR levels, rounded."""
+    levels = picture.clamp(-1.0, 1.0).add(1.0).mul(HALF_LEVELS).round().to(torch.uint8)
+    return np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy()[..., ::-1])
