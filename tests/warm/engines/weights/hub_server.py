@@ -82,7 +82,17 @@ class HubHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.log_request_line()
         content = self.content()
-        assert content is not None
+        if content is None or self.hub.status != 200:
+            self.send_response(404 if content is None else self.hub.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        if self.hub.elsewhere and not self.path.startswith("/storage"):
+            self.send_response(302)
+            self.send_header("Location", f"http://localhost:{self.hub.port}/storage{self.path}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         first = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
         body = content[first:]
         if self.hub.wrong_bytes:
