@@ -78,7 +78,7 @@ def track_face(
         unit = _median_iod(landmarks) / crop.iod
         smoothed = _smooth(stable / unit, fps, settings) * unit
     moved = _move_with_skull(landmarks, stable, smoothed)
-    return FaceTrack(_transforms(smoothed, crop, fps, settings), moved, motions)
+    return FaceTrack(smooth_transforms(smoothed, crop, fps, settings), moved, motions)
 
 
 def _move_with_skull(
@@ -126,7 +126,7 @@ def template(stable: NDArray[np.float64], crop: Crop) -> NDArray[np.float64]:
     return apply(to_crop, shape)
 
 
-def _transforms(
+def smooth_transforms(
     stable: NDArray[np.float64], crop: Crop, fps: float, settings: TrackSettings
 ) -> NDArray[np.float64]:
     """Return crop to frame for every frame of (n, k, 2) smoothed stable landmarks."""

@@ -24,6 +24,8 @@ from warm.container_command import COMMAND as CONTAINER
 from warm.container_command import add_container, run_container
 from warm.engine_factory import engine_recipe, make_engine
 from warm.engines.weights.errors import WeightsError
+from warm.enhance.errors import EnhanceError
+from warm.enhance_command import add_enhance
 from warm.face.models import FaceModelError
 from warm.hear_command import add_hear
 from warm.installation import PackageMissing, own_command
@@ -50,7 +52,7 @@ REFUSALS = (
     *(MediaError, PreparationError, AvatarError, BadSettings, WeightsError),
     *(OfflineError, BadSpeechRequest, VoiceUnavailable, FaceModelError),
     *(DownloadError, FetchError, PackageMissing, KeysError, BadScope, ChatError),
-    *(SpeechError, TrainingDataError),
+    *(SpeechError, TrainingDataError, EnhanceError),
 )
 """Errors that the user can correct; any other exception is a fault of the program."""
 NUMBERS = (
@@ -101,6 +103,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_prepare(commands.add_parser("prepare", help="make an avatar from a photo or video"))
     add_avatars(commands.add_parser("avatars", help="list the avatars"))
     add_render(commands.add_parser("render", help="make films from sound files or texts"))
+    add_enhance(commands.add_parser("enhance", help="make faces in films and photos sharper"))
     add_voices(commands.add_parser("voices", help="list, try and download voices"))
     add_keys(commands.add_parser("keys", help="add, list and remove keys of the HTTP interface"))
     add_models(commands.add_parser("models", help="download and check models"))

@@ -21,3 +21,35 @@ class BadNetworkConfig(EnhanceError):
 
 class WrongCheckpoint(WeightsError):
     """A checkpoint is complete, but holds another network than the restorer's."""
+
+
+class BadEnhanceOption(EnhanceError):
+    """An option is outside its range, or does not fit the file."""
+
+
+class NoFaceToEnhance(EnhanceError):
+    """The picture or film shows no face that can be enhanced."""
+
+
+class RestorerUnavailable(EnhanceError):
+    """The method needs a package or a file that is not there."""
+
+
+class UpscalerUnavailable(EnhanceError):
+    """The upscaler of the background needs a package that is not installed."""
+
+
+class OutputRefused(EnhanceError):
+    """OUT cannot be written: it exists, is the source, or its folder is not writable."""
+
+
+class EnhanceBusy(EnhanceError):
+    """Another process enhances to the same OUT."""
+
+
+class InputChanged(EnhanceError):
+    """The source was changed while it was read."""
+
+
+class EnhanceDiskFull(EnhanceError):
+    """The disk is full; the finished parts are kept."""

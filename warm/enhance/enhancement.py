@@ -1,0 +1,188 @@
+"""Enhancement of the faces of one photo or film: checks, resumption, the place of the result."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from session.disk import open_regular, sync_folder, sync_in_pieces
+from session.fragmented.init_segment import read_init_segment
+from session.fragmented.journal import journal_path
+from session.fragmented.recovery import scan_film
+from warm.enhance.errors import InputChanged, OutputRefused
+from warm.enhance.factory import make_restorer
+from warm.enhance.film import FilmJob, Progress, enhance_film
+from warm.enhance.options import EnhanceOptions
+from warm.enhance.picture import SUFFIXES, PictureJob, enhance_picture, write_picture
+from warm.enhance.upscalers import make_upscaler
+from warm.enhance.work_folder import WorkFolder, disk_errors, open_work_folder
+from warm.media.sniff import sniff
+from warm.settings import Settings
+
+FILM_SUFFIX = ".mp4"
+CHUNK_BYTES = 1 << 20
+SHARPEN_NOTE = (
+    "sharpen is not a restoration: it adds no detail that the source does not have. "
+    "--method gfpgan restores faces."
+)
+GROWING_NOTE = "The film has grown since the enhancement began; the result ends where it was then."
+
+
+def no_progress(_stage: str, _done: int, _total: int) -> None:
+    """Ignore the progress."""
+
+
+def no_check() -> None:
+    """Never end the work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enhancement:
+    """One enhancement."""
+
+    source: Path
+    out: Path
+    options: EnhanceOptions
+    settings: Settings
+    force: bool = False
+    """Replace an OUT that exists."""
+    resume: bool = True
+    """Continue from the work folder of an earlier run."""
+    progress: Progress = no_progress
+    check: Callable[[], None] = no_check
+    """Called often; its exception ends the work, which can be continued."""
+
+    def run(self) -> list[str]:
+        """Write OUT; return remarks for the user. Raises EnhanceError and MediaError."""
+        kind = sniff(self.source).kind
+        check_out(self.source, self.out, kind, force=self.force)
+        upscaler = make_upscaler(self.options.background)
+        restorer = None
+        if self.options.faces != "none":
+            restorer = make_restorer(self.options.method, self.settings)
+        notes = [SHARPEN_NOTE] if self.options.method == "sharpen" and restorer else []
+        if kind == "photo":
+            picture, found = enhance_picture(
+                PictureJob(
+                    source=self.source,
+                    options=self.options,
+                    models=self.settings.models_dir / "face",
+                    restorer=restorer,
+                    upscaler=upscaler,
+                )
+            )
+            write_picture(picture, self.out)
+            return notes + found
+        with open_work_folder(self.out) as work:
+            source, more = self._begin(work)
+            film, found = enhance_film(
+                FilmJob(
+                    source=source,
+                    options=self.options,
+                    work=work,
+                    models=self.settings.models_dir / "face",
+                    restorer=restorer,
+                    upscaler=upscaler,
+                    track=self.settings.track,
+                    progress=self.progress,
+                    check=self.check,
+                )
+            )
+            place(film, self.out)
+            work.remove()
+        return notes + more + found
+
+    def _begin(self, work: WorkFolder) -> tuple[Path, list[str]]:
+        """Return the file to read and remarks; clears a folder of another source or options."""
+        length = committed_bytes(self.source)
+        job = work.read_job() if self.resume else None
+        notes: list[str] = []
+        if job is not None and self._is_same(job, length):
+            notes = [GROWING_NOTE] if length is not None and job["bytes"] < length else []
+        else:
+            work.clear()
+            if length is not None:
+                copy_start(self.source, work.source, length)
+            size = self.source.stat().st_size if length is None else length
+            digest = digest_of_start(self.source, size)
+            work.write_job({"sha256": digest, "bytes": size, "options": self.options.digest()})
+        return (self.source if length is None else work.source), notes
+
+    def _is_same(self, job: dict[str, object], length: int | None) -> bool:
+        """Return True if a job has these options and this source, which may have grown."""
+        if job.get("options") != self.options.digest():
+            return False
+        size, now = int(str(job["bytes"])), self.source.stat().st_size
+        if size > now or (length is None and size != now):
+            return False
+        return digest_of_start(self.source, size) == job["sha256"]
+
+
+def check_out(source: Path, out: Path, kind: str, *, force: bool) -> None:
+    """Raise OutputRefused unless OUT can be written, before any work is done."""
+    suffixes = tuple(SUFFIXES) if kind == "photo" else (FILM_SUFFIX,)
+    if out.suffix.lower() not in suffixes:
+        name = "photo" if kind == "photo" else "film"
+        raise OutputRefused(f"OUT is {out}; for a {name} it must end in {', '.join(suffixes)}.")
+    if not out.parent.is_dir():
+        raise OutputRefused(f"There is no folder {out.parent}. Create it, or write elsewhere.")
+    if out.exists() or out.is_symlink():
+        check_existing(source, out, force=force)
+    if not os.access(out.parent, os.W_OK):
+        raise OutputRefused(f"The folder {out.parent} is not writable. Write elsewhere.")
+
+
+def check_existing(source: Path, out: Path, *, force: bool) -> None:
+    """Raise OutputRefused unless OUT, which exists, may be replaced."""
+    if out.exists() and out.samefile(source):
+        raise OutputRefused(f"OUT is the source itself, {source}. Write to another file.")
+    if not out.is_file():
+        raise OutputRefused(f"OUT is {out}, which is not a file. Write to another path.")
+    if journal_path(out).exists():
+        raise OutputRefused(f"OUT is {out}, the film of a session. Write to another path.")
+    if not force:
+        raise OutputRefused(f"OUT exists: {out}. Use --force to replace it, or write elsewhere.")
+
+
+def committed_bytes(source: Path) -> int | None:
+    """Return the length of the committed part of a film that may grow; None for other films."""
+    if not journal_path(source).exists():
+        return None
+    fd = open_regular(source)
+    try:
+        return scan_film(fd, source, read_init_segment(fd)).end
+    finally:
+        os.close(fd)
+
+
+def copy_start(source: Path, target: Path, length: int) -> None:
+    """Copy the first bytes of a film, which never change."""
+    with disk_errors(target), source.open("rb") as reading, target.open("wb") as writing:
+        left = length
+        while left > 0:
+            piece = reading.read(min(CHUNK_BYTES, left))
+            if not piece:
+                raise InputChanged(f"{source} became shorter. Run the command again.")
+            writing.write(piece)
+            left -= len(piece)
+        writing.flush()
+        os.fsync(writing.fileno())
+
+
+def digest_of_start(path: Path, length: int) -> str:
+    """Return the SHA-256 (hex) of the first bytes of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while length > 0 and (piece := file.read(min(CHUNK_BYTES, length))):
+            digest.update(piece)
+            length -= len(piece)
+    return digest.hexdigest()
+
+
+def place(film: Path, out: Path) -> None:
+    """Give a finished film its name, durably."""
+    with disk_errors(out):
+        sync_in_pieces(film)
+        film.replace(out)
+        sync_folder(out.parent)

@@ -1,0 +1,253 @@
+"""Tracks of all faces of a film: found, followed from frame to frame, ended at cuts."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stabilizers.flow import head_motion
+from stabilizers.track import FACE_MESH
+from warm.enhance.alignment import five_points
+from warm.face.detector import Detection, merge_overlapping
+from warm.face.finder import MIN_MESH_SCORE, FaceFinder
+from warm.face.landmarks import inter_ocular, lip_gap
+
+MAX_FACES = 8
+"""Faces that are followed at the same time."""
+SEARCH_EVERY, THOROUGH_EVERY = 10, 50
+"""Frames between two searches for new faces, and between two that find small faces as well."""
+GRIDS, THOROUGH_GRIDS = (1, 2), (1, 2, 4)
+MAX_GAP_S = 0.5
+"""A face may be covered for this long and keep its track."""
+MIN_EVIDENCE = 10.0
+"""Logit of the mesh at which a track begins; 15 to 35 for faces from the front."""
+SAME_FACE_IOD = 1.0
+"""Faces whose centres are nearer, in distances of the eyes, are the same."""
+MAX_JUMP_IOD = 1.0
+"""A face that moves further from one frame to the next has been lost."""
+
+Landmarks = NDArray[np.float32]
+"""(468, 3), pixels of the upright picture."""
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sighting:
+    """A face in one frame."""
+
+    frame: int
+    stable: NDArray[np.float64]
+    """(k, 2) landmarks of the skull."""
+    five: NDArray[np.float64]
+    """(5, 2) points of the alignment."""
+    gap: float
+    """Between the lips, in distances of the eyes."""
+    evidence: float
+    motion: NDArray[np.float64]
+    """(2, 3) motion of the head from the frame before; NaN if unknown."""
+
+
+@dataclass(slots=True, eq=False)
+class FaceTrack:
+    """One face in one shot."""
+
+    sightings: list[Sighting]
+    is_from_start: bool
+    """It is there from the first frame of its shot: it does not enter, but is cut to."""
+    is_to_end: bool = False
+    """It is there until the last frame of its shot."""
+
+    @property
+    def first(self) -> int:
+        """First frame."""
+        return self.sightings[0].frame
+
+    @property
+    def last(self) -> int:
+        """Last frame."""
+        return self.sightings[-1].frame
+
+    @property
+    def iod(self) -> float:
+        """Median distance of the eyes, pixels of the upright picture."""
+        return float(np.median([np.linalg.norm(s.five[1] - s.five[0]) for s in self.sightings]))
+
+
+@dataclass(slots=True, eq=False)
+class ActiveFace:
+    """A track that may continue, with what its next frame needs."""
+
+    track: FaceTrack
+    landmarks: Landmarks
+    seen: int
+    """Frame of these landmarks."""
+
+
+@dataclass(slots=True, eq=False)
+class FaceFollower:
+    """Follows all faces of a film. Not thread-safe."""
+
+    finder: FaceFinder
+    fps: float
+    tracks: list[FaceTrack] = field(default_factory=list)
+    too_many: int = 0
+    """Largest number of faces in one frame beyond those that are followed."""
+    _active: list[ActiveFace] = field(default_factory=list)
+    _frame: int = -1
+    _shot: int = 0
+    """First frame of the current shot."""
+    _recent: deque[Picture] = field(default_factory=lambda: deque(maxlen=SEARCH_EVERY + 1))
+    """Pictures of the shot since the last search, the newest last."""
+
+    def add(self, picture: Picture, *, is_cut: bool) -> None:
+        """Follow the faces into the next frame, a (h, w, 3) BGR picture."""
+        self._frame += 1
+        if is_cut:
+            self._end_shot()
+        before = self._recent[-1] if self._recent else None
+        self._recent.append(picture)
+        for face in self._active:
+            self._follow(face, before, picture)
+        self._drop_lost()
+        if self._is_search_due():
+            self._search(picture)
+
+    def finish(self) -> list[FaceTrack]:
+        """Return the tracks of the whole film, by their first frames."""
+        self._frame += 1
+        self._end_shot()
+        return sorted(self.tracks, key=lambda track: track.first)
+
+    def _follow(self, face: ActiveFace, before: Picture | None, picture: Picture) -> None:
+        """Find the face near its last place."""
+        mesh = self.finder.mesh.track(picture, face.landmarks)
+        if mesh.score < MIN_MESH_SCORE or self._is_elsewhere(face, mesh.points):
+            return
+        motion = np.full((2, 3), np.nan)
+        if before is not None and face.seen == self._frame - 1:
+            motion = head_motion(before, picture, face.landmarks, mesh.points, FACE_MESH)
+        sighting = sighting_of(self._frame, mesh.points, mesh.logit, motion)
+        face.track.sightings.append(sighting)
+        face.landmarks, face.seen = mesh.points, self._frame
+
+    def _is_elsewhere(self, face: ActiveFace, points: Landmarks) -> bool:
+        """Return True if the mesh has slipped: far away, or onto another face."""
+        frames = self._frame - face.seen
+        if distance_iod(face.landmarks, points) > MAX_JUMP_IOD * frames:
+            return True
+        others = (other for other in self._active if other is not face)
+        return any(
+            other.seen == self._frame and distance_iod(other.landmarks, points) < SAME_FACE_IOD / 2
+            for other in others
+        )
+
+    def _drop_lost(self) -> None:
+        longest = MAX_GAP_S * self.fps
+        self._active = [face for face in self._active if self._frame - face.seen <= longest]
+
+    def _is_search_due(self) -> bool:
+        since = self._frame - self._shot
+        lost = any(face.seen < self._frame for face in self._active)
+        return since % SEARCH_EVERY == 0 or (lost and since % 3 == 0)
+
+    def _search(self, picture: Picture) -> None:
+        since = self._frame - self._shot
+        grids = THOROUGH_GRIDS if since % THOROUGH_EVERY == 0 else GRIDS
+        found = [
+            face for grid in grids for face in self.finder.detector.find_in_tiles(picture, grid)
+        ]
+        for detection in sorted(merge_overlapping(found), key=lambda each: -each.side):
+            self._admit(picture, detection)
+
+    def _admit(self, picture: Picture, detection: Detection) -> None:
+        """Begin a track of a detected face, unless it is followed already."""
+        mesh = self.finder.mesh.at_detection(picture, detection)
+        if mesh.logit < MIN_EVIDENCE:
+            return
+        near = [
+            face
+            for face in self._active
+            if distance_iod(mesh.points, face.landmarks)
+            < (SAME_FACE_IOD if face.seen == self._frame else 2 * SAME_FACE_IOD)
+        ]
+        if near:
+            self._resume(near[0], mesh.points, mesh.logit)
+        elif len(self._active) < MAX_FACES:
+            self._begin(mesh.points, mesh.logit)
+        else:
+            self.too_many += 1
+
+    def _resume(self, face: ActiveFace, points: Landmarks, evidence: float) -> None:
+        """Continue the track of a face that was lost."""
+        if face.seen < self._frame:
+            unknown = np.full((2, 3), np.nan)
+            sighting = sighting_of(self._frame, points, evidence, unknown)
+            face.track.sightings.append(sighting)
+            face.landmarks, face.seen = points, self._frame
+
+    def _begin(self, points: Landmarks, evidence: float) -> None:
+        """Begin a track at the frame in which the face has appeared since the last search."""
+        faces = [*reversed(self._followed_back(points)), (points, evidence)]
+        first = self._frame + 1 - len(faces)
+        pictures = list(self._recent)[-len(faces) :]
+        motion = np.full((2, 3), np.nan)
+        sightings = []
+        for index, (place, logit) in enumerate(faces):
+            if index:
+                before, after = pictures[index - 1], pictures[index]
+                motion = head_motion(before, after, faces[index - 1][0], place, FACE_MESH)
+            sightings.append(sighting_of(first + index, place, logit, motion))
+        track = FaceTrack(sightings, is_from_start=first == self._shot)
+        self.tracks.append(track)
+        self._active.append(ActiveFace(track, points, self._frame))
+
+    def _followed_back(self, points: Landmarks) -> list[tuple[Landmarks, float]]:
+        """Return the places and the evidence of a face before this frame, the latest first."""
+        found: list[tuple[Landmarks, float]] = []
+        last = points
+        for back in range(1, len(self._recent)):
+            mesh = self.finder.mesh.track(self._recent[-1 - back], last)
+            is_same = distance_iod(last, mesh.points) <= MAX_JUMP_IOD
+            if mesh.score < MIN_MESH_SCORE or not is_same or self._is_followed(mesh.points, back):
+                break
+            found.append((mesh.points, mesh.logit))
+            last = mesh.points
+        return found
+
+    def _is_followed(self, points: Landmarks, back: int) -> bool:
+        """Return True if another track has a face there."""
+        centre, frame = five_points(points).mean(axis=0), self._frame - back
+        reach = SAME_FACE_IOD / 2 * float(inter_ocular(points))
+        return any(
+            sighting.frame == frame
+            and float(np.linalg.norm(sighting.five.mean(axis=0) - centre)) < reach
+            for track in self.tracks
+            for sighting in track.sightings[-SEARCH_EVERY - 1 :]
+        )
+
+    def _end_shot(self) -> None:
+        for face in self._active:
+            face.track.is_to_end = face.seen == self._frame - 1
+        self._active, self._shot = [], self._frame
+        self._recent.clear()
+
+
+def sighting_of(
+    frame: int, points: Landmarks, evidence: float, motion: NDArray[np.float64]
+) -> Sighting:
+    """Return what is kept of a face in one frame."""
+    return Sighting(
+        frame,
+        points[list(FACE_MESH.points), :2].astype(np.float64),
+        five_points(points),
+        float(lip_gap(points)),
+        evidence,
+        motion,
+    )
+
+
+def distance_iod(one: Landmarks, other: Landmarks) -> float:
+    """Return the distance of two faces in distances of the eyes."""
+    between = one[:, :2].mean(axis=0) - other[:, :2].mean(axis=0)
+    return float(np.linalg.norm(between) / max(1e-6, float(inter_ocular(other))))

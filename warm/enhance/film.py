@@ -1,0 +1,279 @@
+"""Enhancement of a film: the faces are followed first, then its parts are made one after another.
+
+Memory does not grow with the film, except for some bytes for each frame and face.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from session.errors import FilmFullError
+from session.mp4.delivery import read_made_file
+from stabilizers.settings import TrackSettings
+from warm.enhance.detail_filter import DetailFilter
+from warm.enhance.errors import EnhanceDiskFull, EnhanceError, InputChanged, NoFaceToEnhance
+from warm.enhance.face_arrays import FoundFaces
+from warm.enhance.face_painter import MIN_IOD_PX, FacePainter, PaintedFace
+from warm.enhance.face_tracks import MAX_FACES, FaceFollower, FaceTrack
+from warm.enhance.film_file import join_film, write_video
+from warm.enhance.film_reader import Film, FilmFacts, FilmFrame, open_film
+from warm.enhance.options import EnhanceOptions
+from warm.enhance.part_encoder import encode_part
+from warm.enhance.planes import Planes
+from warm.enhance.restorer import FaceRestorer
+from warm.enhance.shots import ShotDetector
+from warm.enhance.steady_faces import SteadyFace, steady_face
+from warm.enhance.upright import UprightView
+from warm.enhance.upscalers import Upscaler
+from warm.enhance.work_folder import TRACKS, WorkFolder, disk_errors, state_name
+from warm.face.finder import FaceFinder
+
+PART_FRAMES = 25
+"""Frames that are lost at most if the enhancement is killed."""
+MIN_TRACK_S = 0.2
+"""Faces that are seen for less, in a film that is longer, are taken for false detections."""
+MAX_SIDE = 8192
+"""Longest side of an enlarged frame, pixels."""
+VIDEO, JOINED = "video.mp4", "joined.mp4"
+FINDING, ENHANCING, JOINING = "following the faces", "enhancing", "writing the film"
+NO_FACE = (
+    "No face was found in {path}. Give a film whose faces are seen from the front, at least "
+    "{pixels:.0f} pixels between the eyes; --faces none enlarges the film without faces."
+)
+SMALL_NOTE = (
+    "{count} faces are too small to be enhanced: less than {pixels:.0f} px between the eyes."
+)
+MANY_NOTE = "The film shows more than {most} faces at a time; the others are left as they are."
+
+Progress = Callable[[str, int, int], None]
+"""Called as (stage, done, total)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilmJob:
+    """Everything that one enhancement of a film needs."""
+
+    source: Path
+    options: EnhanceOptions
+    work: WorkFolder
+    models: Path
+    """Folder of the face models."""
+    restorer: FaceRestorer | None
+    """None: no faces are restored."""
+    upscaler: Upscaler
+    track: TrackSettings
+    progress: Progress
+    check: Callable[[], None]
+    """Called often; its exception ends the work, which can be continued."""
+
+
+def enhance_film(job: FilmJob) -> tuple[Path, list[str]]:
+    """Return the finished film in the work folder, and remarks for the user.
+
+    Raises EnhanceError and MediaError; what is finished stays in the work folder.
+    """
+    found = found_faces(job)
+    facts = make_parts(job, found)
+    return join(job, found, facts), list(found.notes)
+
+
+def found_faces(job: FilmJob) -> FoundFaces:
+    """Return the faces of the film, from the work folder if they were found before."""
+    held = job.work.read_arrays(TRACKS)
+    if held is not None:
+        return FoundFaces.from_arrays(held)
+    found = find_faces(job)
+    job.work.write_arrays(TRACKS, found.to_arrays())
+    return found
+
+
+def find_faces(job: FilmJob) -> FoundFaces:
+    """Follow all faces through the film; raises NoFaceToEnhance."""
+    with open_film(job.source) as film:
+        check_size(film.facts, job.options.upscale)
+        view = UprightView.of(film.facts)
+        follower = None
+        if job.restorer is not None:
+            follower = FaceFollower(FaceFinder(job.models), float(film.facts.fps))
+        shots, times = ShotDetector(), []
+        for frame in film.frames():
+            job.check()
+            times.append((frame.pts, frame.duration))
+            if follower is not None:
+                is_cut = shots.is_cut(frame.planes.luma)
+                follower.add(view.picture(frame.planes), is_cut=is_cut)
+            job.progress(FINDING, len(times), max(film.facts.announced_frames, len(times)))
+        notes = list(film.notes)
+        faces: list[SteadyFace] = []
+        if follower is not None:
+            tracks = follower.finish()
+            kept = chosen(tracks, view, job, film.facts, len(times), notes)
+            notes += [MANY_NOTE.format(most=MAX_FACES)] if follower.too_many else []
+            faces = [steady_face(track, float(film.facts.fps), job.track) for track in kept]
+            if not faces:
+                raise NoFaceToEnhance(NO_FACE.format(path=job.source, pixels=MIN_IOD_PX))
+    return FoundFaces(np.array(times, np.int64).reshape(-1, 2), faces, tuple(notes))
+
+
+def chosen(
+    tracks: list[FaceTrack],
+    view: UprightView,
+    job: FilmJob,
+    facts: FilmFacts,
+    frames: int,
+    notes: list[str],
+) -> list[FaceTrack]:
+    """Return the tracks to restore; remarks about others are added to `notes`."""
+    shortest = min(frames, MIN_TRACK_S * float(facts.fps))
+    long = [track for track in tracks if len(track.sightings) >= shortest]
+    large = [track for track in long if track.iod * view.scale >= MIN_IOD_PX]
+    if len(large) < len(long):
+        notes.append(SMALL_NOTE.format(count=len(long) - len(large), pixels=MIN_IOD_PX))
+    if job.options.faces == "largest":
+        return [track for track in large if is_largest(track, large)]
+    return large
+
+
+def is_largest(track: FaceTrack, tracks: list[FaceTrack]) -> bool:
+    """Return True if no track that shares half of its frames has a larger face."""
+    length = track.last - track.first + 1
+    for other in tracks:
+        shared = min(track.last, other.last) - max(track.first, other.first) + 1
+        if other is not track and 2 * shared >= length and other.iod > track.iod:
+            return False
+    return True
+
+
+def check_size(facts: FilmFacts, upscale: int) -> None:
+    """Raise EnhanceError if the enlarged frames would be too large."""
+    longest = max(facts.width, facts.height)
+    if longest * upscale > MAX_SIDE:
+        raise EnhanceError(
+            f"upscale is {upscale}; frames of {facts.width}x{facts.height} would become larger "
+            f"than {MAX_SIDE} pixels. Choose at most {max(1, MAX_SIDE // longest)}."
+        )
+
+
+def make_parts(job: FilmJob, found: FoundFaces) -> FilmFacts:
+    """Make the parts of the film that are not there yet; return the facts of the film."""
+    total = len(found.times)
+    done = job.work.finished_parts()
+    with open_film(job.source, first=min(done * PART_FRAMES, total)) as film:
+        painter = make_painter(job, found, film.facts)
+        if done:
+            load_state(job.work, done, painter)
+        frames = checked_frames(film, found, done * PART_FRAMES)
+        for index, part in enumerate(parts_of(frames), done):
+            planes = []
+            for offset, frame in enumerate(part):
+                job.check()
+                at = index * PART_FRAMES + offset
+                planes.append(enhanced(frame, at, painter, job))
+                job.progress(ENHANCING, at + 1, total)
+            samples = encode_part(planes, film.facts)
+            save_state(job.work, index + 1, painter)
+            job.work.write_part(index, samples)
+            forget_state(job.work, index - 1)
+        return film.facts
+
+
+def parts_of(frames: Iterator[FilmFrame]) -> Iterator[Iterator[FilmFrame]]:
+    """Yield the frames of each part; those of one must be taken before the next."""
+    for first in frames:
+        yield chain([first], islice(frames, PART_FRAMES - 1))
+
+
+def checked_frames(film: Film, found: FoundFaces, first: int) -> Iterator[FilmFrame]:
+    """Yield the frames of the second pass; raises InputChanged if the first had others."""
+    count = first
+    for frame in film.frames():
+        if count >= len(found.times) or frame.pts != found.times[count, 0]:
+            raise InputChanged("The source has other frames than before. Run the command again.")
+        count += 1
+        yield frame
+    if count != len(found.times):
+        raise InputChanged("The source has fewer frames than before. Run the command again.")
+
+
+def enhanced(frame: FilmFrame, at: int, painter: FacePainter | None, job: FilmJob) -> Planes:
+    """Return the enlarged frame with its restored faces."""
+    enlarged = job.upscaler.enlarge(frame.planes, job.options.upscale)
+    if painter is not None:
+        painter.paint(at, frame.planes, enlarged)
+    return enlarged.padded_to_even()
+
+
+def make_painter(job: FilmJob, found: FoundFaces, facts: FilmFacts) -> FacePainter | None:
+    """Return the painter of the film's faces; None if nothing is restored."""
+    if job.restorer is None or job.options.strength == 0:
+        return None
+    return FacePainter(
+        restorer=job.restorer,
+        faces=found.faces,
+        to_stored=UprightView.of(facts).to_stored(),
+        colours=facts.colours,
+        strength=job.options.strength,
+        upscale=job.options.upscale,
+    )
+
+
+def save_state(work: WorkFolder, index: int, painter: FacePainter | None) -> None:
+    """Write the state of the painter before part `index`."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for number, each in (painter.painted if painter is not None else {}).items():
+        if each.filter.detail is not None and each.filter.source is not None:
+            arrays[f"detail{number}"] = each.filter.detail
+            arrays[f"source{number}"] = each.filter.source
+            arrays[f"gap{number}"] = np.array(each.filter.gap)
+    work.write_arrays(state_name(index), arrays or {"empty": np.zeros(0)})
+
+
+def load_state(work: WorkFolder, index: int, painter: FacePainter | None) -> None:
+    """Continue with the state that was written before part `index`."""
+    arrays = work.read_arrays(state_name(index)) or {}
+    for name in arrays:
+        if painter is not None and name.startswith("detail"):
+            number = int(name.removeprefix("detail"))
+            size = arrays[name].shape[0]
+            held = PaintedFace(painter.faces[number], size, DetailFilter(size))
+            held.filter.detail = arrays[name]
+            held.filter.source = arrays[f"source{number}"]
+            held.filter.gap = float(arrays[f"gap{number}"])
+            painter.painted[number] = held
+
+
+def forget_state(work: WorkFolder, index: int) -> None:
+    """Remove a state that is not needed any more."""
+    (work.path / state_name(index)).unlink(missing_ok=True)
+
+
+def join(job: FilmJob, found: FoundFaces, facts: FilmFacts) -> Path:
+    """Write the whole film in the work folder; raises EnhanceError."""
+    video, joined = job.work.path / VIDEO, job.work.path / JOINED
+    count = -(-len(found.times) // PART_FRAMES)
+    size = tuple(side * job.options.upscale for side in (facts.width, facts.height))
+    coded = (size[0] + size[0] % 2, size[1] + size[1] % 2)
+    with disk_errors(job.work.path):
+        job.progress(JOINING, 0, 2)
+        parts = (job.work.read_part(index) or [] for index in range(count))
+        write_video(video, parts, facts, found.times.tolist(), coded)
+        job.progress(JOINING, 1, 2)
+        try:
+            join_film(video, job.source, joined, facts, check=job.check)
+        except FilmFullError as error:
+            raise EnhanceDiskFull(
+                f"The disk is full. What is finished is kept in {job.work.path}: make room, and "
+                "run the same command again to continue."
+            ) from error
+        made = read_made_file(joined)
+        if made.frames != len(found.times):
+            raise EnhanceError(
+                f"The film has {made.frames} of {len(found.times)} frames. Run the command again."
+            )
+        job.progress(JOINING, 2, 2)
+    return joined

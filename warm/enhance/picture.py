@@ -1,0 +1,153 @@
+"""Enhancement of a photo."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from isolation.item import Item
+from session.disk import replace_file
+from stabilizers.similarity import invert
+from warm.enhance.alignment import TEMPLATE_SIZE, aligned_transform, five_points
+from warm.enhance.errors import EnhanceError, NoFaceToEnhance
+from warm.enhance.face_painter import MIN_IOD_PX, FacePainter
+from warm.enhance.face_tracks import MIN_EVIDENCE
+from warm.enhance.options import EnhanceOptions
+from warm.enhance.planes import FULL_RANGE, IDENTITY, Colours, Planes
+from warm.enhance.restorer import FaceRestorer
+from warm.enhance.steady_faces import SteadyFace, frontal_weights, misfits
+from warm.enhance.upscalers import Upscaler
+from warm.enhance.work_folder import disk_errors
+from warm.face.detector import merge_overlapping
+from warm.face.finder import FaceFinder
+from warm.media.isolated import decode_isolated
+from warm.media.photo import opened_photo
+from warm.media.photo_colour import rgb_conversion
+from warm.media.picture_size import scaled_strips
+from warm.media.sniff import MediaError
+
+MAX_SIDE = 8192
+"""Longest side of an enlarged picture, pixels."""
+BGR = Colours(IDENTITY, FULL_RANGE)
+SUFFIXES: dict[str, list[int]] = {
+    ".png": [],
+    ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],
+    ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
+    ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95],
+}
+"""Pictures that are written, with the parameters of OpenCV."""
+GRIDS = (1, 2, 4, 8)
+NO_FACE = (
+    "No face was found in {path}. Give a picture whose faces are seen from the front, at least "
+    "{pixels:.0f} pixels between the eyes; --faces none enlarges it without faces."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureJob:
+    """Everything that the enhancement of one photo needs."""
+
+    source: Path
+    options: EnhanceOptions
+    models: Path
+    """Folder of the face models."""
+    restorer: FaceRestorer | None
+    """None: no faces are restored."""
+    upscaler: Upscaler
+
+
+def enhance_picture(job: PictureJob) -> tuple[NDArray[np.uint8], list[str]]:
+    """Return the enhanced (h, w, 3) BGR picture, and remarks; raises EnhanceError, MediaError."""
+    picture, notes = read_whole_photo(job.source, MAX_SIDE // job.options.upscale)
+    blue, green, red = (np.ascontiguousarray(picture[..., channel]) for channel in range(3))
+    source = Planes(blue, green, red, step=1)
+    enlarged = job.upscaler.enlarge(source, job.options.upscale)
+    if job.restorer is not None:
+        faces = find_faces(picture, job)
+        painter = FacePainter(
+            restorer=job.restorer,
+            faces=faces,
+            to_stored=np.eye(2, 3),
+            colours=BGR,
+            strength=job.options.strength,
+            upscale=job.options.upscale,
+        )
+        painter.paint(0, source, enlarged)
+    return np.dstack([enlarged.luma, enlarged.cb, enlarged.cr]), notes
+
+
+def find_faces(picture: NDArray[np.uint8], job: PictureJob) -> list[SteadyFace]:
+    """Return the faces of a picture; raises NoFaceToEnhance."""
+    finder = FaceFinder(job.models)
+    found = [face for grid in GRIDS for face in finder.detector.find_in_tiles(picture, grid)]
+    meshes = [finder.mesh.at_detection(picture, each) for each in merge_overlapping(found)]
+    sure = [mesh for mesh in meshes if mesh.logit >= MIN_EVIDENCE]
+    points = sorted((five_points(mesh.points) for mesh in sure), key=eye_distance, reverse=True)
+    large = [each for each in distinct(points) if eye_distance(each) >= MIN_IOD_PX]
+    if not large:
+        raise NoFaceToEnhance(NO_FACE.format(path=job.source, pixels=MIN_IOD_PX))
+    kept = large[:1] if job.options.faces == "largest" else large
+    return [still_face(each) for each in kept]
+
+
+def distinct(points: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """Return (5, 2) points of faces, the largest first, without those of the same face again."""
+    kept: list[NDArray[np.float64]] = []
+    for each in points:
+        centre = each.mean(axis=0)
+        distances = [np.linalg.norm(other.mean(axis=0) - centre) for other in kept]
+        if all(far > eye_distance(o) / 2 for far, o in zip(distances, kept, strict=True)):
+            kept.append(each)
+    return kept
+
+
+def eye_distance(points: NDArray[np.float64]) -> float:
+    """Return the distance of the eyes of (5, 2) points, pixels."""
+    return float(np.linalg.norm(points[1] - points[0]))
+
+
+def still_face(points: NDArray[np.float64]) -> SteadyFace:
+    """Return a face of one frame."""
+    transform = invert(aligned_transform(points, TEMPLATE_SIZE))
+    return SteadyFace(0, transform[None], frontal_weights(misfits(points[None])), np.zeros(1))
+
+
+def read_whole_photo(path: Path, max_side: int) -> tuple[NDArray[np.uint8], list[str]]:
+    """Decode a photo at its own size, in a process of its own; raises MediaError."""
+    with closing(decode_isolated(whole_photo_items, path, max_side=max_side)) as items:
+        facts, picture = next(items)
+    assert picture is not None
+    return picture, list(facts["notes"])
+
+
+def whole_photo_items(path: Path, *, max_side: int) -> Iterator[Item]:
+    """Yield the upright BGR picture, and its notes."""
+    with opened_photo(path, max_side=max_side) as photo:
+        if max(photo.size) > max_side:
+            raise MediaError(
+                f"The photo {path} has {photo.size[0]}x{photo.size[1]} pixels; with this upscale "
+                f"at most {max_side} are allowed on a side. Choose a smaller upscale, or scale "
+                "the photo down."
+            )
+        loaded = photo.load()
+        convert, notes = rgb_conversion(loaded.image)
+        rgb = scaled_strips(loaded.image, convert, loaded.image.size)
+        upright = photo.orientation.applied(rgb)
+        notes = (*photo.notes, *notes, *([CUT_OFF] if loaded.is_incomplete else []))
+        yield Item({"notes": notes}, np.ascontiguousarray(upright[..., ::-1]))
+
+
+CUT_OFF = "The end of the file is missing or damaged; the picture is used as far as it goes."
+
+
+def write_picture(picture: NDArray[np.uint8], out: Path) -> None:
+    """Write a (h, w, 3) BGR picture in the format of OUT's suffix, atomically."""
+    done, data = cv2.imencode(out.suffix.lower(), picture, SUFFIXES[out.suffix.lower()])
+    if not done:
+        raise EnhanceError(f"{out} cannot be written as {out.suffix}; choose .png.")
+    with disk_errors(out):
+        replace_file(out, data.tobytes())

@@ -1,0 +1,33 @@
+"""Cuts between the shots of a film, from its frames in small."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+SMALL = (64, 36)
+MIN_CHANGE = 14.0
+"""Mean change of the luma from one frame to the next at which there may be a cut, levels."""
+CHANGE_FACTOR = 4.0
+"""A cut changes the picture this much more than the frames before it changed it."""
+MEMORY = 0.8
+"""Weight of the past in the mean of those changes."""
+
+
+class ShotDetector:
+    """Finds cuts as the frames arrive. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._last: NDArray[np.float32] | None = None
+        self._usual = 0.0
+
+    def is_cut(self, luma: NDArray[np.uint8]) -> bool:
+        """Return True if the next frame, (h, w) luma, begins a shot; True for the first frame."""
+        small = cv2.resize(luma, SMALL, interpolation=cv2.INTER_AREA).astype(np.float32)
+        last, self._last = self._last, small
+        if last is None:
+            return True
+        change = float(np.abs(small - last).mean())
+        if change > MIN_CHANGE and change > CHANGE_FACTOR * self._usual:
+            return True
+        self._usual = MEMORY * self._usual + (1 - MEMORY) * change
+        return False

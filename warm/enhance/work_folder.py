@@ -1,0 +1,170 @@
+"""Work folder of an enhancement: what a later run of the same command can continue from.
+
+It lies next to OUT, belongs to one source and one set of options, and is removed when OUT is in
+place. Every file in it is written under another name, synced and renamed, so each is whole.
+"""
+
+import fcntl
+import io
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from session.disk import replace_file
+from session.errors import is_out_of_space
+from warm.enhance.errors import EnhanceBusy, EnhanceDiskFull, OutputRefused
+
+LOCK, JOB, PROGRESS, SOURCE = "lock", "job.json", "progress.json", "source"
+TRACKS = "faces.npz"
+HEADER_DIGITS = 8
+"""Hexadecimal digits of the length of a part's header."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkFolder:
+    """An open work folder; only one process has it."""
+
+    path: Path
+
+    @property
+    def source(self) -> Path:
+        """Copy of a film that is still growing."""
+        return self.path / SOURCE
+
+    def read_job(self) -> dict[str, Any] | None:
+        """Return what the folder belongs to; None if it is new or unreadable."""
+        try:
+            return dict(json.loads((self.path / JOB).read_bytes()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    def write_job(self, job: Mapping[str, Any]) -> None:
+        """Note what the folder belongs to."""
+        self.write(JOB, json.dumps(job).encode())
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file atomically and durably; raises EnhanceDiskFull and OSError."""
+        with disk_errors(self.path):
+            replace_file(self.path / name, data)
+
+    def write_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Write arrays to a file; raises EnhanceDiskFull and OSError."""
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]  # no array is named as an option
+        self.write(name, buffer.getvalue())
+
+    def read_arrays(self, name: str) -> dict[str, NDArray[Any]] | None:
+        """Return the arrays of a file; None without a readable one."""
+        try:
+            with np.load(self.path / name, allow_pickle=False) as held:
+                return {key: held[key] for key in held.files}
+        except (OSError, ValueError, EOFError, KeyError, zlib.error):
+            return None
+
+    def clear(self) -> None:
+        """Remove everything but the lock."""
+        for path in self.path.iterdir():
+            if path.name != LOCK:
+                path.unlink()
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def write_part(self, index: int, samples: Sequence[bytes]) -> None:
+        """Write the samples of a part; raises EnhanceDiskFull and OSError."""
+        body = b"".join(samples)
+        header = {"sizes": [len(each) for each in samples], "crc32": zlib.crc32(body)}
+        text = json.dumps(header).encode()
+        self.write(part_name(index), b"%08x" % len(text) + text + body)
+
+    def read_part(self, index: int) -> list[bytes] | None:
+        """Return the samples of a part; None if it is missing or damaged."""
+        try:
+            data = (self.path / part_name(index)).read_bytes()
+            length = HEADER_DIGITS + int(data[:HEADER_DIGITS], 16)
+            header, body = json.loads(data[HEADER_DIGITS:length]), data[length:]
+            sizes = [int(size) for size in header["sizes"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        if zlib.crc32(body) != header["crc32"] or sum(sizes) != len(body):
+            return None
+        ends = np.cumsum(sizes).tolist()
+        return [body[end - size : end] for size, end in zip(sizes, ends, strict=True)]
+
+    def finished_parts(self) -> int:
+        """Return the number of whole parts, from the first on, whose next state is there too."""
+        count = 0
+        while self.read_part(count) is not None:
+            count += 1
+        while count and not (self.path / state_name(count)).exists():
+            count -= 1
+        return count
+
+
+def part_name(index: int) -> str:
+    """Return the name of a part's file."""
+    return f"{index:06}.part"
+
+
+def state_name(index: int) -> str:
+    """Return the name of the file with the state before a part."""
+    return f"{index:06}.state.npz"
+
+
+def work_path(out: Path) -> Path:
+    """Return the path of the work folder of OUT."""
+    return out.with_name(f".{out.name}.enhance")
+
+
+@contextmanager
+def open_work_folder(out: Path) -> Iterator[WorkFolder]:
+    """Open or create the work folder of OUT, and hold its lock.
+
+    Raises EnhanceBusy, EnhanceDiskFull and OutputRefused.
+    """
+    path = work_path(out)
+    with disk_errors(path):
+        path.mkdir(exist_ok=True)
+        lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        take(lock, out)
+        yield WorkFolder(path)
+    finally:
+        os.close(lock)
+
+
+def take(lock: int, out: Path) -> None:
+    """Lock the folder of OUT; raises EnhanceBusy."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise EnhanceBusy(
+            f"Another process enhances to {out}. Wait until it has finished, or write elsewhere."
+        ) from error
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Convert an OSError at `path` into one that names the next step."""
+    try:
+        yield
+    except OSError as error:
+        if is_out_of_space(error):
+            raise EnhanceDiskFull(
+                f"The disk is full ({error.strerror}). What is finished is kept in {path}: make "
+                "room, and run the same command again to continue."
+            ) from error
+        raise OutputRefused(
+            f"{path} cannot be written ({error.strerror}). Name an OUT in a folder that you may "
+            "write to."
+        ) from error
