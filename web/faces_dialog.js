@@ -3,6 +3,7 @@
 import { confirmOnClick } from "./confirm_button.js";
 import { acceptDrops } from "./drop_zone.js";
 import { createButton, createItem, createText } from "./list_items.js";
+import { queryOfSession } from "./options.js";
 import { call, post, send, upload } from "./server.js";
 
 const POLL_MS = 500;
@@ -128,7 +129,7 @@ export class FacesDialog {
   /** Opens a new session with this face. */
   async #try(avatarId) {
     const { session_id: id } = await post("sessions", { avatar_id: avatarId });
-    location.search = new URLSearchParams({ session: id });
+    location.search = queryOfSession(id, location.search);
   }
 
   async #delete(id) {

@@ -1,5 +1,6 @@
 // The sessions dialog: other sessions, archived films of this one, and a form for a new session.
 
+import { queryOfSession } from "./options.js";
 import { call, post } from "./server.js";
 
 export class SessionsDialog {
@@ -54,7 +55,7 @@ export class SessionsDialog {
     };
     try {
       const { session_id: id } = await post("sessions", request);
-      location.search = new URLSearchParams({ session: id });
+      location.search = queryOfSession(id, location.search);
     } catch (error) {
       this.#find("new-error").textContent = error.message;
     }
@@ -68,7 +69,7 @@ function avatarOptions(avatars) {
 
 function sessionItem({ session_id: id, avatar_id: avatar, duration_s: durationS, state }) {
   const length = durationS > 0 ? `${durationS.toFixed(0)} s` : "empty";
-  return createItem([link(id, `?${new URLSearchParams({ session: id })}`)], `${avatar}, ${state}, ${length}`);
+  return createItem([link(id, queryOfSession(id, location.search))], `${avatar}, ${state}, ${length}`);
 }
 
 function archiveItem({ session_id: id, name, archived, bytes }) {

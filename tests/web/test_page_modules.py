@@ -147,6 +147,16 @@ def test_the_address_selects_session_player_and_start(run: Any) -> None:
     }
 
 
+def test_another_session_is_opened_in_the_same_mode_and_by_the_same_player(run: Any) -> None:
+    query = (
+        'const { queryOfSession } = await import("/web/options.js");'
+        "return queryOfSession(...arguments)"
+    )
+    assert run(query, "a b&c", "") == "?session=a+b%26c"
+    assert run(query, "b", "?session=a&from=start&mode=speak") == "?session=b&mode=speak"
+    assert run(query, "b", "?player=mse&mode=chat&session=a") == "?session=b&mode=chat&player=mse"
+
+
 def test_poses_are_mapped_onto_one_another(run: Any) -> None:
     result = run(TRANSFORM)
     assert result["eyes"] == [138, 120]
