@@ -10,11 +10,15 @@ from tests.chat.scripted_server import MODEL, Script, ScriptedServer, scripted_s
 from tests.web.browsing import Page, chromium, free_port, serving
 from tests.web.chat_page import ChatPage
 
+MAX_SESSIONS = 1000
+"""Each test of the page has a session, and all of them come from one client."""
+
 
 @pytest.fixture(scope="session")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     port, results = free_port(), tmp_path_factory.mktemp("results")
-    with serving(results, port, allowed_hosts="talk.test", preparation_niceness=0):
+    more = {"allowed_hosts": "talk.test", "max_sessions": MAX_SESSIONS}
+    with serving(results, port, preparation_niceness=0, **more):
         yield port
 
 
@@ -31,7 +35,8 @@ def chat_port(
 ) -> Iterator[int]:
     """A server whose language model is scripted; its page opens in chat mode."""
     port, results = free_port(), tmp_path_factory.mktemp("chats")
-    with serving(results, port, chat_url=chat_server.url, chat_model=MODEL):
+    more = {"chat_url": chat_server.url, "chat_model": MODEL, "max_sessions": MAX_SESSIONS}
+    with serving(results, port, **more):
         yield port
 
 
