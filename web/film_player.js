@@ -38,6 +38,11 @@ export class FilmPlayer {
     return this.#filmId;
   }
 
+  /** The position in the film that is heard, seconds; null if nothing of it is here. */
+  get positionS() {
+    return this.#filmId === null ? null : this.#playback.positionS;
+  }
+
   get isConnectionLost() {
     return this.#connection === "lost";
   }

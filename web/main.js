@@ -75,6 +75,7 @@ const player = new Player(options, {
   stage,
   playback,
   signal,
+  refresh,
   onLive: (name, title) => info.showPlayer(name, title),
   onReason: (reason) => info.showReason(reason),
   onError: onFilmError,

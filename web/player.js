@@ -12,6 +12,12 @@ const FIRST_RETRY_MS = 1000;
 const MAX_RETRY_MS = 60_000;
 /** A film that speaks is replaced by the live stream when it pauses. */
 const QUIET_INTERVAL_MS = 100;
+/** The film is played if more than this was said that the live stream does not show. */
+const MAX_MISSED_S = 0.5;
+/** How long a film may take until it speaks. */
+const FILM_START_MS = 4000;
+/** The server tells within this time what was said, and where in the film the live stream is. */
+const POSITION_TIMEOUT_MS = 1000;
 
 export class Player {
   #options;
@@ -23,6 +29,7 @@ export class Player {
   #onLive;
   #onReason;
   #onError;
+  #refresh;
   /** Ends the film that is being played; null if none is. */
   #filmEnd = null;
   /** True if the live stream has a picture, and if it is shown. */
@@ -30,21 +37,23 @@ export class Player {
   #isLive = false;
   #shownMs = 0;
   #liveFilmId = null;
-  /** The last state of the session in which nobody spoke. */
-  #quietSession = null;
+  /** The newest state of the session, and the last one of which all was seen or not to be played. */
+  #session = null;
+  #seenSession = null;
 
   /**
    * `film` is a FilmPlayer, `live` a LivePlayer, `playback` an ActivePlayback. Calls
    * `onLive(name, title)` when the live stream is shown, `onReason(reason)` with the reason why it is not, and
-   * `onError(error)` for errors of the film.
+   * `onError(error)` for errors of the film. `refresh()` has `update` called with a new answer.
    */
-  constructor(options, { film, live, stage, playback, signal, onLive, onReason, onError }) {
+  constructor(options, { film, live, stage, playback, signal, refresh, onLive, onReason, onError }) {
     this.#options = options;
     this.#film = film;
     this.#live = live;
     this.#stage = stage;
     this.#playback = playback;
     this.#signal = signal;
+    this.#refresh = refresh;
     this.#onLive = onLive;
     this.#onReason = onReason;
     this.#onError = onError;
@@ -71,7 +80,7 @@ export class Player {
     if (player !== null && !names.includes(player)) {
       throw new Error(`player = "${player}": choose one of ${names.join(", ")}.`);
     }
-    this.#quietSession = session;
+    this.#seenSession = session;
     if (player === LIVE) this.#onLive(LIVE, LIVE_TITLE);
     const isFilm = player === null ? fromStart : player !== LIVE;
     if (isFilm) await this.#film.play(session, { player, signal: this.#signal });
@@ -81,9 +90,12 @@ export class Player {
   /** Takes a new answer of the server about the session. */
   update(session) {
     this.#film.checkProgress(session.bytes);
-    if (this.#isLive) this.#liveFilmId ??= session.film;
+    this.#session = session;
+    if (this.#seenSession?.film !== session.film) this.#seenSession = beginning(session);
+    if (!this.#isLive) return;
+    this.#liveFilmId ??= session.film;
     if (session.state === "speaking") return;
-    this.#quietSession = session;
+    this.#seenSession = session;
     this.#live.setEnd(session.duration_s);
   }
 
@@ -101,7 +113,7 @@ export class Player {
       const cover = setTimeout(() => this.#startFilm(), COVER_AFTER_MS);
       const onPicture = () => {
         clearTimeout(cover);
-        this.#showWhenQuiet();
+        this.#showWhenSeen();
       };
       const loss = await this.#live.play(session.fps, onPicture);
       clearTimeout(cover);
@@ -117,13 +129,44 @@ export class Player {
     }
   }
 
-  async #showWhenQuiet() {
+  /** Shows the live stream, after the film of what was said and will not be in the stream. */
+  async #showWhenSeen() {
     this.#isReady = true;
-    while (this.#isReady && this.#stage.isSpeaking) await pause(QUIET_INTERVAL_MS);
+    await this.#learnPosition();
+    if (this.#isReady && this.#missedS > MAX_MISSED_S) this.#startFilm();
+    const deadlineMs = performance.now() + FILM_START_MS;
+    const isStarting = () => performance.now() < deadlineMs && this.#filmEnd !== null && this.#missedS > MAX_MISSED_S;
+    const mustWait = () => this.#stage.isSpeaking || isStarting() || this.#isRepeating;
+    while (this.#isReady && mustWait()) await pause(QUIET_INTERVAL_MS);
     if (this.#isReady && !this.#isLive) this.#showLive();
   }
 
+  /** True while the live stream says what was seen already: it may be behind the film. */
+  get #isRepeating() {
+    const { streamedS } = this.#live;
+    return streamedS !== null && streamedS < this.#seenS;
+  }
+
+  /** Asks what was said, and waits for the position of the live stream. */
+  async #learnPosition() {
+    const deadlineMs = performance.now() + POSITION_TIMEOUT_MS;
+    await Promise.race([this.#refresh(), pause(POSITION_TIMEOUT_MS)]);
+    const isUnknown = () => !this.#live.hasPosition && performance.now() < deadlineMs;
+    while (this.#isReady && isUnknown()) await pause(QUIET_INTERVAL_MS);
+  }
+
+  /** How much was said that was not seen, and that the live stream has left behind, seconds. */
+  get #missedS() {
+    return (this.#live.streamedS ?? this.#session.duration_s) - this.#seenS;
+  }
+
+  /** The position in the film up to which all was seen or not to be played, seconds. */
+  get #seenS() {
+    return Math.max(this.#live.positionS ?? this.#seenSession.duration_s, this.#film.positionS ?? 0);
+  }
+
   #showLive() {
+    this.#live.setEnd(this.#seenS);
     this.#isLive = true;
     this.#shownMs = performance.now();
     this.#stage.showLive(true);
@@ -151,7 +194,7 @@ export class Player {
     this.#filmEnd = new AbortController();
     const signal = AbortSignal.any([this.#signal, this.#filmEnd.signal]);
     const seenS = this.#live.positionS;
-    this.#film.play(this.#quietSession, { player: null, signal, seenS }).catch(this.#onError);
+    this.#film.play(this.#seenSession, { player: null, signal, seenS }).catch(this.#onError);
   }
 
   /** Waits, but no longer than until the network or the page is back. */
@@ -167,6 +210,11 @@ export class Player {
     await Promise.race([pause(ms), returned]);
     back.abort();
   }
+}
+
+/** The state of a session before its film had anything to see. */
+function beginning(session) {
+  return { ...session, exists: false, bytes: 0, duration_s: 0 };
 }
 
 function pause(ms) {

@@ -43,6 +43,26 @@ window.fetch = (url, options) => {
   return isRefused ? Promise.reject(new TypeError("refused")) : request(url, options);
 };
 """
+HOLD = """
+// A request for a live stream is sent when `release()` is called.
+const released = new Promise((resolve) => (window.release = resolve));
+const request = window.fetch;
+window.fetch = async (url, options) => {
+  if (String(url).endsWith("/whep")) await released;
+  return request(url, options);
+};
+"""
+SPEECH = """
+// Records the times, in seconds, at which speech is visible.
+window.speech = [];
+const look = () => {
+  const { classList } = document.getElementById("stage");
+  const isVisible = classList.contains("talking") || classList.contains("speaking");
+  if (isVisible) window.speech.push(performance.now() / 1000);
+  requestAnimationFrame(look);
+};
+requestAnimationFrame(look);
+"""
 
 
 class LivePage(Page):

@@ -19,7 +19,7 @@ from tests.web.browsing import (
     speak,
 )
 from tests.web.chat_page import ChatPage
-from tests.web.live_page import BLOCK, LivePage
+from tests.web.live_page import BLOCK, HOLD, SPEECH, LivePage
 from tests.web.screens import SCREENS, resize
 from tests.web.senses import prefer
 
@@ -142,6 +142,49 @@ def test_without_an_answer_the_film_is_played_until_the_stream_is_back(
         live.wait_until_live()
         assert live.reason() == ""
         assert "speaking" not in live.stage_classes()
+
+
+def open_before_the_stream(browser: Chrome, port: int, session: str) -> LivePage:
+    """Open a page whose live stream does not arrive until its script `release()` is run."""
+    page = LivePage(browser, port, session, status="")
+    page.wait(lambda: "listening" in page.text("length"))
+    page.run(SPEECH)
+    return page
+
+
+def assert_all_was_seen(page: LivePage) -> None:
+    """Assert that the only clip is or was seen as a whole, and that the next one is seen live."""
+    page.wait(lambda: page.run("return window.speech.length"))
+    page.wait_until_live()
+    page.wait_until_silent()
+    times = page.run("return window.speech")
+    assert times[-1] - times[0] > page.session_info()["duration_s"] - 1
+    page.say("Now live")
+    page.wait(lambda: "talking" in page.stage_classes())
+    assert page.console_errors() == []
+
+
+def test_what_was_said_before_the_stream_arrives_is_seen_all_the_same(
+    browser: Chrome, port: int
+) -> None:
+    with on_every_page(browser, HOLD):
+        page = open_before_the_stream(browser, port, "early")
+        page.say("This one is short, is it not?")
+        page.wait(lambda: len(page.clips()) == 1)
+        page.wait(lambda: page.player() == "mse")
+        page.run("window.release()")
+        assert_all_was_seen(page)
+
+
+def test_a_stream_that_arrives_in_the_middle_of_a_sentence_hides_nothing_of_it(
+    browser: Chrome, port: int
+) -> None:
+    with on_every_page(browser, HOLD):
+        page = open_before_the_stream(browser, port, "middle")
+        page.say(2 * SENTENCE)
+        page.wait(lambda: page.session_info()["duration_s"] > 1)
+        page.run("window.release()")
+        assert_all_was_seen(page)
 
 
 @pytest.mark.usefixtures("resizable")

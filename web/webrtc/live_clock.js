@@ -29,6 +29,11 @@ export class LiveClock {
     if (this.#positions.length > MAX_POSITIONS) this.#positions.shift();
   }
 
+  /** True if a position is known; it may say that nobody speaks. */
+  get hasPosition() {
+    return this.#positions.length > 0;
+  }
+
   /** A picture with this RTP timestamp is shown at a time; undefined if the browser does not know it. */
   show(rtp, atMs) {
     if (rtp !== undefined) this.#shown = { rtp, atMs };

@@ -58,7 +58,17 @@ export class LivePlayback {
 
   /** As `time`; null if nothing of the film was seen. */
   get positionS() {
-    return this.#clock.timeAt() ?? this.#positionS;
+    return (this.#isShown ? this.#clock.timeAt() : null) ?? this.#positionS;
+  }
+
+  /** The position in the film that the stream has now, shown or not; null while nobody speaks. */
+  get streamedS() {
+    return this.#clock.timeAt();
+  }
+
+  /** True if the server has sent a position of the stream. */
+  get hasPosition() {
+    return this.#clock.hasPosition;
   }
 
   /** True from `stop` on, until the speech that is stopped is over. */
@@ -91,7 +101,7 @@ export class LivePlayback {
     this.#applySound();
   }
 
-  /** Where the film ends while nobody speaks, seconds. */
+  /** The film was seen to its end at `endS`, seconds; no effect while somebody speaks. */
   setEnd(endS) {
     if (this.#clock.timeAt() === null) this.#positionS = endS;
   }
@@ -160,7 +170,8 @@ export class LivePlayback {
   #update() {
     if (!this.#isPlaying) return;
     const timeS = this.#clock.timeAt();
-    if (timeS !== null) [this.#positionS, this.#quietMs] = [timeS, performance.now()];
+    if (timeS !== null) this.#quietMs = performance.now();
+    if (timeS !== null && this.#isShown) this.#positionS = timeS;
     if (this.#isStopped && this.#isRestOver(timeS)) this.#resume();
     this.#onPicture(timeS);
   }

@@ -55,7 +55,17 @@ export class LivePlayer {
     return this.#playback.positionS;
   }
 
-  /** Where the film ends while nobody speaks, seconds. */
+  /** The position in the film that the stream has now, shown or not; null while nobody speaks. */
+  get streamedS() {
+    return this.#playback.streamedS;
+  }
+
+  /** True if the server has sent a position of the stream. */
+  get hasPosition() {
+    return this.#playback.hasPosition;
+  }
+
+  /** The film was seen to its end at `endS`, seconds. */
   setEnd(endS) {
     this.#playback.setEnd(endS);
   }
