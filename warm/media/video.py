@@ -94,6 +94,8 @@ class Video:
         self.backdrop: Sequence[int] = WHITE
         """BGR colour behind transparent parts."""
         self._has_alpha = False
+        self.start_s = Fraction(0)
+        """Time stamp of the first frame, on the clock of the file; set when it is read."""
         self._end_s = Fraction(0)
         """End of the last frame that was decoded."""
         self._is_read_to_end = False
@@ -156,7 +158,8 @@ class Video:
             previous, start = start, self._end_s
             if frame.pts is not None and frame.time_base is not None:
                 stamp = frame.pts * frame.time_base
-                origin = stamp if origin is None else origin
+                if origin is None:
+                    origin = self.start_s = stamp
                 start = stamp - origin
             longest_s = max(longest_s, start - previous)
             shown_s = frame.duration * (frame.time_base or 0)

@@ -79,7 +79,7 @@ class PreprocessConfig(BaseModel):
     """A head that is turned farther ends a clip."""
     min_sharpness: Annotated[float, Field(ge=0, le=2)] = 0.33
     """Contrast of the smallest details of the face relative to larger ones; median of a clip."""
-    min_sync: Annotated[float, Field(ge=-1, le=1)] = 0.1
+    min_sync: Annotated[float, Field(ge=-1, le=1)] = 0.15
     """Least correlation of lips and sound."""
     max_sync_lag_frames: Annotated[int, Field(ge=0, le=12)] = 3
     """Greatest distance of lips and sound."""

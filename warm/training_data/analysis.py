@@ -1,0 +1,147 @@
+"""Measurements of every frame of a raw video: shots, the speaker's face, its quality."""
+
+import io
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from session.disk import replace_file
+from warm.face.landmarks import inter_ocular, lip_gap, lip_width
+from warm.prepare.face_checks import sharpness, yaw_deg
+from warm.training_data.errors import write_errors_explained
+from warm.training_data.face_box import face_box, landmarks_68
+from warm.training_data.shots import ShotMeter, find_cuts
+from warm.training_data.speaker_tracking import Sighting, SpeakerTracker
+
+SHARPNESS_EVERY = 5
+"""Frames between two measurements of the sharpness, which takes as long as the tracking."""
+NOSE, CHIN = 1, 152
+"""Landmarks of the mesh."""
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Analysis:
+    """Measurements of n frames."""
+
+    size: NDArray[np.int32]
+    """(2,) width and height of the frames."""
+    is_cut: NDArray[np.bool_]
+    """(n,) True for the first frame of a shot, and for frames of a dissolve."""
+    has_face: NDArray[np.bool_]
+    """(n,)"""
+    is_new_face: NDArray[np.bool_]
+    """(n,) True if the face may be another one than in the frame before."""
+    box: NDArray[np.int32]
+    """(n, 4) x1, y1, x2, y2; 0 without a face."""
+    landmarks: NDArray[np.int32]
+    """(n, 68, 2)"""
+    extent: NDArray[np.float32]
+    """(n, 4) of the mesh, which may extend outside the picture."""
+    lips: NDArray[np.float32]
+    """(n, 3) gap and width of the lips, and distance of nose and chin, in eye distances."""
+    yaw_deg: NDArray[np.float32]
+    """(n,)"""
+    sharpness: NDArray[np.float32]
+    """(n,) NaN where it was not measured."""
+    other: NDArray[np.float32]
+    """(n,) size of the largest other face relative to the speaker's."""
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return len(self.is_cut)
+
+    def save(self, path: Path) -> None:
+        """Write all arrays to a file, atomically; raises TrainingDataError."""
+        buffer = io.BytesIO()
+        np.savez(buffer, **{each.name: getattr(self, each.name) for each in fields(self)})
+        with write_errors_explained(path):
+            replace_file(path, buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read the file that `save` wrote."""
+        with np.load(path, allow_pickle=False) as stored:
+            return cls(**{each.name: stored[each.name] for each in fields(cls)})
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows of the arrays that are being collected."""
+
+    has_face: list[bool] = field(default_factory=list)
+    is_new_face: list[bool] = field(default_factory=list)
+    box: list[NDArray[np.int32]] = field(default_factory=list)
+    landmarks: list[NDArray[np.int32]] = field(default_factory=list)
+    numbers: list[NDArray[np.float32]] = field(default_factory=list)
+    """Extent, lips, yaw, sharpness, other."""
+
+    def add(self, picture: Picture, seen: Sighting | None) -> None:
+        """Add the next frame."""
+        self.has_face.append(seen is not None)
+        self.is_new_face.append(seen is not None and seen.is_new)
+        if seen is None:
+            self.box.append(np.zeros(4, np.int32))
+            self.landmarks.append(np.zeros((68, 2), np.int32))
+            self.numbers.append(np.full(10, np.nan, np.float32))
+            return
+        self.box.append(face_box(seen.mesh, (picture.shape[1], picture.shape[0])))
+        self.landmarks.append(landmarks_68(seen.mesh))
+        self.numbers.append(self._numbers(picture, seen))
+
+    def _numbers(self, picture: Picture, seen: Sighting) -> NDArray[np.float32]:
+        flat = seen.mesh[:, :2]
+        is_measured = len(self.box) % SHARPNESS_EVERY == 1 and is_inside(flat, picture)
+        sharp = sharpness(picture, seen.mesh) if is_measured else np.nan
+        facts = [*lip_measures(seen.mesh), yaw_deg(seen.mesh), sharp, seen.other]
+        return np.array([*flat.min(axis=0), *flat.max(axis=0), *facts], np.float32)
+
+
+def lip_measures(mesh: NDArray[np.float32]) -> tuple[float, float, float]:
+    """Return gap and width of the lips, and distance of nose and chin, in eye distances."""
+    jaw = float(np.linalg.norm(mesh[CHIN] - mesh[NOSE])) / float(inter_ocular(mesh))
+    return float(lip_gap(mesh)), float(lip_width(mesh)), jaw
+
+
+def is_inside(points: NDArray[np.float32], picture: Picture) -> bool:
+    """Return True if the middle of the points' box is in the picture."""
+    x, y = (points.min(axis=0) + points.max(axis=0)) / 2
+    return bool(0 <= x < picture.shape[1] and 0 <= y < picture.shape[0])
+
+
+class Analyser:
+    """Measures the frames of one video, one after another."""
+
+    def __init__(self, models: Path) -> None:
+        """Open the face models in a folder; raises FaceModelError."""
+        self._tracker, self._meter = SpeakerTracker(models), ShotMeter()
+        self._rows = Rows()
+        self._size = (0, 0)
+
+    def add(self, picture: Picture) -> None:
+        """Measure the next (h, w, 3) BGR frame."""
+        self._size = picture.shape[1], picture.shape[0]
+        is_cut = self._meter.add(picture)
+        self._rows.add(picture, self._tracker.track(picture, is_cut=is_cut))
+
+    def result(self) -> Analysis:
+        """Return the measurements of all frames, of which there is at least one."""
+        rows, numbers = self._rows, np.stack(self._rows.numbers)
+        return Analysis(
+            size=np.array(self._size, np.int32),
+            is_cut=find_cuts(np.array(self._meter.steps), np.array(self._meter.strides)),
+            has_face=np.array(rows.has_face),
+            is_new_face=np.array(rows.is_new_face),
+            box=np.stack(rows.box),
+            landmarks=np.stack(rows.landmarks),
+            extent=numbers[:, :4],
+            lips=numbers[:, 4:7],
+            yaw_deg=numbers[:, 7],
+            sharpness=numbers[:, 8],
+            other=numbers[:, 9],
+        )
