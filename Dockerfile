@@ -51,6 +51,7 @@ RUN cd /build && pip install --requirement requirements-musetalk.txt
 FROM packages AS program
 COPY . /app
 WORKDIR /app
+ENV WARMTALK_FACE_MODELS_DIR=/app/included/models/face
 RUN python -m compileall -q --invalidation-mode unchecked-hash /app \
     && python -m warm models face --models /app/included/models \
     && python -m warm prepare --demo --results /app/included

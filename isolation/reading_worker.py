@@ -30,7 +30,10 @@ def main() -> None:
     requests = open(0, "rb", buffering=0)  # noqa: SIM115 - open until the process ends
     for name in sys.argv[2:]:
         importlib.import_module(name)
-    request, _ = unpack_message(lambda size: read_exactly(requests, size))
+    try:
+        request, _ = unpack_message(lambda size: read_exactly(requests, size))
+    except EOFError:  # a spare process that was not needed
+        return
     threading.Thread(target=exit_with_parent, args=(requests,), daemon=True).start()
     lower_priority(0)
     redirect_to_null(2)  # decoders write lines that are not log records

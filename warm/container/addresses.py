@@ -1,6 +1,7 @@
 """Addresses to listen on, checked before the start, so that a fault names its variable."""
 
 import errno
+import os
 import socket
 from collections.abc import Callable
 from ipaddress import IPv6Address
@@ -32,7 +33,7 @@ def check_address(host: str, port: int, label: Label) -> None:
         else:
             return
     fault = faults[0]
-    reason = fault.strerror or str(fault)
+    reason = os.strerror(fault.errno) if fault.errno else str(fault)
     if fault.errno in MISSING_FAMILY:
         raise ContainerError(
             f"{label('host')}: {host} is not an address of this container ({reason}); 0.0.0.0"

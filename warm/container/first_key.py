@@ -23,7 +23,8 @@ def provide_first_key(settings: Settings) -> list[str]:
 
     Raises KeysError if it cannot be written.
     """
-    if settings.insecure or settings.api_keys is not None:
+    given = settings.api_keys and settings.api_keys.get_secret_value()
+    if settings.insecure or given:
         return []
     path = settings.results_dir / FILE_NAME
     if not (settings.results_dir / DEFAULT_NAME).exists():

@@ -1,23 +1,19 @@
 """What an image includes for its first start without a network: face models and the demo avatar."""
 
 import json
-import shutil
+import secrets
 from dataclasses import replace
 from pathlib import Path
 
 from warm.avatars.manifest import MANIFEST
 from warm.avatars.recipe import preparation_digest
-from warm.avatars.store import AvatarStore
+from warm.avatars.store import AvatarError, AvatarStore
 from warm.container.errors import ContainerError
 from warm.engine_factory import engine_recipe
 from warm.installation import shipped
 from warm.prepare.demo import DEMO_ID
 from warm.prepare.run import find_up_to_date
 from warm.settings import Settings
-
-ROOM_FACTOR = 1.1
-"""Room that a copy needs, as a multiple of the size of its files."""
-MB = 1_000_000
 
 
 def included() -> Path:
@@ -32,11 +28,11 @@ def included_face_models() -> Path | None:
 
 
 def provide_demo(settings: Settings, portrait: Path, name: str) -> dict[str, str]:
-    """Copy the demo avatar to the storage unless it has a current one.
+    """Link the demo avatar of the image to the storage unless that has a current one.
 
     Return settings that have the server prepare it, if the one of the image does not suit these
     settings. An avatar `demo` of another picture is never replaced. `name`: the variable of the
-    storage and its value. Raises ContainerError if there is no room.
+    storage and its value. Raises ContainerError if the link cannot be made.
     """
     if settings.avatar_id != DEMO_ID or settings.preparation or settings.video_path:
         return {}
@@ -45,12 +41,22 @@ def provide_demo(settings: Settings, portrait: Path, name: str) -> dict[str, str
         return {}
     recipe = replace(settings.preparation_settings, recipe=engine_recipe(settings))
     digest = preparation_digest(portrait, recipe)
+    if digest_in(of_image) == digest:  # files of an image need no check, which would read them all
+        link_demo(of_image.folder(DEMO_ID), store, name)
+        return {}
     if find_up_to_date(store, DEMO_ID, digest):
         return {}
-    if find_up_to_date(of_image, DEMO_ID, digest):
-        copy_demo(of_image.folder(DEMO_ID), store, name)
-        return {}
+    remove_broken_link(store.folder(DEMO_ID))
     return {"preparation": "true", "video_path": str(portrait)}
+
+
+def digest_in(store: AvatarStore) -> str | None:
+    """The digest of a store's demo avatar, whose files are not read; None without a usable one."""
+    try:
+        manifest = store.manifest(DEMO_ID)
+    except AvatarError:
+        return None
+    return manifest.base_digest or manifest.digest
 
 
 def is_of_another_picture(store: AvatarStore, portrait: Path) -> bool:
@@ -66,21 +72,29 @@ def is_of_another_picture(store: AvatarStore, portrait: Path) -> bool:
     return Path(str(source)).name != portrait.name
 
 
-def copy_demo(folder: Path, store: AvatarStore, name: str) -> None:
-    """Copy an avatar to a store, complete or not at all; raises ContainerError."""
-    size = sum(path.stat().st_size for path in folder.iterdir())
+def link_demo(folder: Path, store: AvatarStore, name: str) -> None:
+    """Put a link to the avatar of the image into a store; raises ContainerError.
+
+    A copy would take half a gigabyte and seconds, and would be outdated after an update.
+    """
+    target = store.folder(DEMO_ID)
+    if target.is_symlink() and target.readlink() == folder:
+        return
     try:
         store.root.mkdir(exist_ok=True)
-        free = shutil.disk_usage(store.root).free
-        if free < size * ROOM_FACTOR:
-            raise ContainerError(
-                f"{name}: the demo avatar needs {size * ROOM_FACTOR / MB:.0f} MB, and"
-                f" {free / MB:.0f} MB are free. Make room, or mount a larger volume."
-            )
-        with store.building(DEMO_ID) as building:
-            for path in folder.iterdir():
-                shutil.copyfile(path, building / path.name)
+        if target.is_dir() and not target.is_symlink():
+            store.delete(DEMO_ID)
+        new = store.root / f".link-{secrets.token_hex(8)}"
+        new.symlink_to(folder)
+        new.replace(target)
     except OSError as error:
         raise ContainerError(
-            f"{name}: the demo avatar cannot be copied to it ({error.strerror})"
+            f"{name}: the demo avatar cannot be placed in it ({error.strerror}); make room, or"
+            " mount a larger volume"
         ) from None
+
+
+def remove_broken_link(path: Path) -> None:
+    """Remove a link to an avatar that this image does not have."""
+    if path.is_symlink() and not path.exists():
+        path.unlink()

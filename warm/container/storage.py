@@ -12,9 +12,11 @@ from warm.container.errors import ContainerError
 
 PROBE_BYTES = 64 << 10
 """Written to find out if a disk is full."""
+LOCK_NAME = ".server-lock"
+"""Exists since the first start of a server with this storage."""
 OWN_NAMES = (
     *("archive", "avatars", "jobs", "sessions", "trash", "uploads"),
-    *("full_session.mp4", "jobs.sqlite3", "keys.json", "login_secret", ".server-lock"),
+    *("full_session.mp4", "jobs.sqlite3", "keys.json", "login_secret", LOCK_NAME),
 )
 """What the server writes in its folder. The rest, such as `lost+found`, may belong to anybody."""
 MAX_CHECKED = 2000
@@ -36,7 +38,7 @@ def check_storage(folder: Path, name: str) -> list[str]:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        if error.errno not in FULL:
+        if error.errno not in FULL or not (folder / LOCK_NAME).exists():
             raise unusable(folder, name, error) from None
         notes.append(f"{name}: {full(folder)}. Films cannot grow until there is room.")
     if (foreign := next(foreign_files(folder), None)) is not None:
@@ -88,21 +90,21 @@ def nearest_existing(path: Path) -> Path:
 
 
 def permission_advice(path: Path, folder: Path) -> str:
-    """The end of a sentence about `path`, in or above `folder`: its owner, and two remedies."""
-    try:
-        found = path.lstat()
-    except OSError:
-        return "cannot be read by this user"
-    owner = f"uid {found.st_uid}, gid {found.st_gid}"
-    own = f"uid {os.getuid()}, gid {os.getgid()}"
-    as_owner = ""
-    if found.st_uid:
-        as_owner = f"start it as the owner: docker run --user {found.st_uid}:{found.st_gid} …; or "
-    return (
-        f"belongs to {owner} (mode {stat.S_IMODE(found.st_mode):o}), and this container runs as"
-        f" {own}, which may not write it. Either {as_owner}on the host, give the folder that is"
-        f" mounted at {folder} to this user: chown -R {os.getuid()}:{os.getgid()} FOLDER"
+    """The end of a sentence about `path`, in or above `folder`: its owner, and the remedies."""
+    found = path.lstat()
+    own = f"{os.getuid()}:{os.getgid()}"
+    reason = (
+        f"belongs to uid {found.st_uid}, gid {found.st_gid} (mode"
+        f" {stat.S_IMODE(found.st_mode):o}), and this container runs as uid {os.getuid()}, gid"
+        f" {os.getgid()}, which may not write it."
     )
+    if path in folder.parents:
+        return f"{reason} Mount a volume: docker run -v warmtalk-storage:{folder} …"
+    chown = f"give the mounted folder to this user, on the host: chown -R {own} FOLDER"
+    if found.st_uid == 0:
+        return f"{reason} Mount a named volume instead of a folder of the host, or {chown}"
+    as_owner = f"docker run --user {found.st_uid}:{found.st_gid} …"
+    return f"{reason} Start it as the owner: {as_owner}; or {chown}"
 
 
 def full(folder: Path) -> str:
