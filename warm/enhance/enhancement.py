@@ -10,14 +10,15 @@ from session.disk import open_regular, sync_folder, sync_in_pieces
 from session.fragmented.init_segment import read_init_segment
 from session.fragmented.journal import journal_path
 from session.fragmented.recovery import scan_film
-from warm.enhance.errors import InputChanged, OutputRefused
+from warm.enhance.errors import InputChanged, NoFaceToEnhance, OutputRefused
 from warm.enhance.factory import make_restorer
 from warm.enhance.film import FilmJob, Progress, enhance_film
 from warm.enhance.options import EnhanceOptions
 from warm.enhance.picture import SUFFIXES, PictureJob, enhance_picture, write_picture
-from warm.enhance.upscalers import make_upscaler
+from warm.enhance.restorer import FaceRestorer
+from warm.enhance.upscalers import Upscaler, make_upscaler
 from warm.enhance.work_folder import WorkFolder, disk_errors, open_work_folder
-from warm.media.sniff import sniff
+from warm.media.sniff import MediaError, sniff
 from warm.settings import Settings
 
 FILM_SUFFIX = ".mp4"
@@ -75,23 +76,34 @@ class Enhancement:
             write_picture(picture, self.out)
             return notes + found
         with open_work_folder(self.out) as work:
-            source, more = self._begin(work)
-            film, found = enhance_film(
-                FilmJob(
-                    source=source,
-                    options=self.options,
-                    work=work,
-                    models=self.settings.models_dir / "face",
-                    restorer=restorer,
-                    upscaler=upscaler,
-                    track=self.settings.track,
-                    progress=self.progress,
-                    check=self.check,
-                )
-            )
-            place(film, self.out)
+            try:
+                found = self._enhance_film(work, restorer, upscaler)
+            except (NoFaceToEnhance, MediaError):
+                work.remove()  # another run of this source would end in the same way
+                raise
             work.remove()
-        return notes + more + found
+        return notes + found
+
+    def _enhance_film(
+        self, work: WorkFolder, restorer: FaceRestorer | None, upscaler: Upscaler
+    ) -> list[str]:
+        """Write OUT, a film; return remarks."""
+        source, notes = self._begin(work)
+        film, found = enhance_film(
+            FilmJob(
+                source=source,
+                options=self.options,
+                work=work,
+                models=self.settings.models_dir / "face",
+                restorer=restorer,
+                upscaler=upscaler,
+                track=self.settings.track,
+                progress=self.progress,
+                check=self.check,
+            )
+        )
+        place(film, self.out)
+        return notes + found
 
     def _begin(self, work: WorkFolder) -> tuple[Path, list[str]]:
         """Return the file to read and remarks; clears a folder of another source or options."""

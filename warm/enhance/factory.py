@@ -1,5 +1,7 @@
 """Creation of the restorer of a method."""
 
+from pathlib import Path
+
 from warm.enhance.options import METHODS, Method, check_choice
 from warm.enhance.restorer import FaceRestorer
 from warm.enhance.sharpen import Sharpener
@@ -20,8 +22,7 @@ def make_restorer(method: Method, settings: Settings) -> FaceRestorer:
 
 def make_gfpgan(settings: Settings) -> FaceRestorer:
     """Return the GFPGAN restorer; raises PackageMissing and WeightsError."""
-    check_method("gfpgan", settings)
-    path = find_gfpgan(settings.models_dir)
+    path = found_weights(settings)
     from warm.enhance.gfpgan import open_gfpgan  # noqa: PLC0415  imports torch
 
     return open_gfpgan(path, device=settings.device)
@@ -30,10 +31,14 @@ def make_gfpgan(settings: Settings) -> FaceRestorer:
 def check_method(method: Method, settings: Settings) -> None:
     """Raise PackageMissing or WeightsError unless a method can be used; loads nothing."""
     check_choice("method", method, METHODS)
-    if method == "sharpen":
-        return
+    if method == "gfpgan":
+        found_weights(settings)
+
+
+def found_weights(settings: Settings) -> Path:
+    """Return the path of GFPGAN's weights; raises PackageMissing and WeightsError."""
     try:
         require_gfpgan_packages()
     except PackageMissing as error:
         raise PackageMissing(f"{error} {WITHOUT}.") from error
-    find_gfpgan(settings.models_dir)
+    return find_gfpgan(settings.models_dir)

@@ -19,7 +19,7 @@ from warm.enhance.planes import Planes
 
 CODEC = "libx264"
 THREADS = 2
-CRF = "16"
+CRF = "12"
 X264 = {
     "annexb": 0,  # NAL units with length prefixes, as in MP4
     "stitchable": 1,  # parameter sets do not depend on the rate control
@@ -46,7 +46,7 @@ def set_up(context: Any, facts: FilmFacts, size: tuple[int, int]) -> None:
     context.color_primaries, context.color_trc = facts.primaries, facts.transfer
     params = ":".join(f"{name}={value}" for name, value in X264.items())
     context.options = {
-        "preset": "veryfast",
+        "preset": "faster",
         "crf": CRF,
         "forced-idr": "1",
         "x264-params": params,

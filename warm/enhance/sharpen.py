@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from warm.enhance.guided_filter import guided_base
 
 SIZE = 512
-FINE_SIGMA, FINE_GAIN = 0.5, 0.6
+FINE_SIGMA, FINE_GAIN = 0.5, 0.65
 """The finest band is that below this sigma, in pixels of the source. A gain of 0.5 minimises the
 squared error of pictures enlarged 2 and 4 times; up to twice as much does not increase it."""
 MIN_SIGMA = 0.6
@@ -22,7 +22,7 @@ MIN_SIGMA = 0.6
 CONTRAST_RADIUS, CONTRAST_EPSILON, CONTRAST_GAIN = 8.0, 100.0, 0.05
 """Guided filter whose residue is the local contrast: radius in pixels of the source, a variance of
 the luma, gain."""
-NOISE_FACTOR, MIN_NOISE = 1.5, 0.4
+NOISE_FACTOR, MIN_NOISE = 3.0, 0.9
 """Differences below this many standard deviations of the noise are not amplified; the least noise
 is that of 8-bit video after compression, in levels of the luma."""
 FLAT_SHARE = 0.5

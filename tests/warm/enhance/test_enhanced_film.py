@@ -1,0 +1,216 @@
+"""Tests of enhanced films: what is kept of the source, resumption, refusals."""
+
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.warm.enhance.film_samples import (
+    BT709,
+    FULL,
+    bgr,
+    frames,
+    moving_face,
+    packets,
+    times,
+    write_film,
+)
+from tests.warm.portraits import MODELS
+from warm.enhance import film as film_module
+from warm.enhance import work_folder
+from warm.enhance.enhancement import Enhancement
+from warm.enhance.errors import (
+    BadEnhanceOption,
+    EnhanceBusy,
+    EnhanceDiskFull,
+    NoFaceToEnhance,
+    OutputRefused,
+)
+from warm.enhance.options import EnhanceOptions
+from warm.enhance.work_folder import open_work_folder, work_path
+from warm.settings import Settings
+
+pytestmark = pytest.mark.slow
+FRAMES, PART, SIZE = 22, 8, (160, 188)
+SETTINGS = Settings(models_dir=MODELS.parent)
+SHARPEN = EnhanceOptions(method="sharpen", upscale=2)
+PLAIN = EnhanceOptions(method="sharpen", faces="none")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_parts() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(film_module, "PART_FRAMES", PART)
+        yield
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("film") / "in.mp4"
+    return write_film(path, moving_face(FRAMES, SIZE), start=60, title="Grace", comment="a talk")
+
+
+@pytest.fixture(scope="module")
+def enhanced(source: Path) -> Path:
+    out = source.with_name("out.mp4")
+    job(source, out).run()
+    return out
+
+
+def job(source: Path, out: Path, options: EnhanceOptions = SHARPEN, **more: Any) -> Enhancement:
+    return Enhancement(source=source, out=out, options=options, settings=SETTINGS, **more)
+
+
+def test_sound_times_colours_and_metadata_of_the_film_are_kept(
+    source: Path, enhanced: Path
+) -> None:
+    assert packets(enhanced, "audio") == packets(source, "audio")
+    assert times(enhanced) == times(source)
+    first = frames(enhanced)[0]
+    assert (first.width, first.height) == (2 * SIZE[0], 2 * SIZE[1])
+    assert (first.colorspace, first.color_range) == (BT709, FULL)
+    with film_module.open_film(enhanced) as film:
+        assert film.facts.primaries == film.facts.transfer == BT709
+    tags = metadata(enhanced)
+    assert (tags["title"], tags["comment"]) == ("Grace", "a talk")
+
+
+def metadata(film: Path) -> dict[str, str]:
+    from session.media_file import open_media  # noqa: PLC0415
+
+    with open_media(film) as container:
+        return dict(container.metadata)
+
+
+def test_the_face_gets_sharper_and_everything_else_is_plainly_enlarged(
+    source: Path, enhanced: Path, tmp_path: Path
+) -> None:
+    plain = tmp_path / "plain.mp4"
+    job(source, plain, replace(SHARPEN, faces="none")).run()
+    one, two = (np.stack([bgr(f) for f in frames(film)]) for film in (plain, enhanced))
+    face, corner = np.s_[:, 90:200, 100:220], np.s_[:, :30, :30]
+    assert energy(two[face]) > 1.15 * energy(one[face])
+    assert np.abs(two[corner].astype(int) - one[corner]).mean() < 1
+
+
+def energy(pictures: np.ndarray) -> float:
+    """Mean squared difference of neighbouring pixels."""
+    levels = pictures.astype(np.float32)
+    return float((np.diff(levels, axis=1) ** 2).mean() + (np.diff(levels, axis=2) ** 2).mean())
+
+
+def test_a_full_disk_keeps_the_finished_parts_and_the_next_run_continues_from_them(
+    source: Path, enhanced: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "resumed.mp4"
+    with monkeypatch.context() as patch:
+        patch.setattr(work_folder, "replace_file", failing_after("000000.part"))
+        with pytest.raises(EnhanceDiskFull, match=str(work_path(out))):
+            job(source, out).run()
+    assert not out.exists()
+    first = (work_path(out) / "000000.part").read_bytes()
+    stages: list[tuple[str, int]] = []
+    job(source, out, progress=lambda stage, done, _: stages.append((stage, done))).run()
+    assert stages[0] == (film_module.ENHANCING, PART + 1)
+    assert len(first) > 1000
+    assert packets(out, "video") == packets(enhanced, "video")
+    assert not work_path(out).exists()
+
+
+def failing_after(name: str) -> Callable[[Path, bytes], None]:
+    """A disk that is full once the file of this name is written."""
+    original, is_full = work_folder.replace_file, False
+
+    def replace_file(path: Path, data: bytes) -> None:
+        nonlocal is_full
+        if is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        original(path, data)
+        is_full = path.name == name
+
+    return replace_file
+
+
+def test_a_damaged_part_is_made_again(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    with pytest.raises(InterruptedError):
+        job(source, out, PLAIN, check=stop_at(FRAMES + 18)).run()
+    part = work_path(out) / "000001.part"
+    whole = part.read_bytes()
+    part.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    job(source, out, PLAIN).run()
+    assert times(out) == times(source)
+
+
+def stop_at(count: int) -> Callable[[], None]:
+    """A check that ends the work when it is called this many times."""
+    calls = 0
+
+    def check() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == count:
+            raise InterruptedError
+
+    return check
+
+
+def test_other_options_do_not_continue_the_work_of_an_earlier_run(
+    source: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.mp4"
+    with pytest.raises(InterruptedError):
+        job(source, out, PLAIN, check=stop_at(FRAMES + 10)).run()
+    job(source, out, replace(PLAIN, upscale=2)).run()
+    assert frames(out)[0].width == 2 * SIZE[0]
+
+
+def test_a_film_of_which_another_process_makes_the_same_file_is_refused(
+    source: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.mp4"
+    with open_work_folder(out), pytest.raises(EnhanceBusy, match="Another process"):
+        job(source, out, PLAIN).run()
+
+
+def test_a_film_without_faces_is_refused_and_the_message_names_the_way_without_them(
+    tmp_path: Path,
+) -> None:
+    grey = [np.full((96, 128, 3), 90, np.uint8)] * 3
+    film = write_film(tmp_path / "grey.mp4", grey, has_sound=False)
+    with pytest.raises(NoFaceToEnhance, match="--faces none"):
+        job(film, tmp_path / "out.mp4").run()
+    assert [path.name for path in tmp_path.iterdir()] == ["grey.mp4"]
+
+
+def test_outs_that_would_destroy_something_are_refused_before_any_work(
+    source: Path, tmp_path: Path
+) -> None:
+    taken = tmp_path / "taken.mp4"
+    taken.write_bytes(b"precious")
+    link = tmp_path / "link.mp4"
+    link.symlink_to(source)
+    for out, reason in (
+        (source, "the source itself"),
+        (link, "the source itself"),
+        (taken, "--force"),
+        (tmp_path / "out.avi", "must end in .mp4"),
+        (tmp_path / "missing" / "out.mp4", "no folder"),
+    ):
+        with pytest.raises(OutputRefused, match=reason):
+            job(source, out).run()
+    assert taken.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"strength": 1.5}, {"strength": float("nan")}, {"upscale": 3}, {"method": "magic"}]
+)
+def test_an_option_outside_its_range_is_refused_by_name(wrong: dict[str, Any]) -> None:
+    (name,) = wrong
+    with pytest.raises(BadEnhanceOption, match=f"{name} is .*; allowed are"):
+        EnhanceOptions(**wrong)
