@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -46,7 +47,7 @@ def pictures_of(film: Path, most: int = 10_000) -> Pictures:
     """Return the (h, w, 3) BGR pictures of a film."""
     with open_media(film) as container:
         frames = container.decode(video=0)
-        return [frame.to_ndarray(format="bgr24") for frame, _ in zip(frames, range(most))]
+        return [frame.to_ndarray(format="bgr24") for frame in islice(frames, most)]
 
 
 def enlarged(pictures: Sequence[NDArray[np.uint8]], factor: int) -> Pictures:

@@ -47,7 +47,7 @@ def write_film(
     **metadata: str,
 ) -> Path:
     """Write an H.264 film of a variable rate, BT.709, with AAC that begins with priming."""
-    with av.open(str(path), "w") as container:  # noqa: TID251  writes
+    with av.open(str(path), "w") as container:
         container.metadata.update(metadata)
         video = container.add_stream("libx264", rate=25)
         sound: Any = container.add_stream("aac", rate=RATE) if has_sound else None
