@@ -85,9 +85,10 @@ from warm.avatars.recipe import PreparationError
 from warm.avatars.store import AvatarError, AvatarStore
 from warm.chat_model_factory import chat_budget, configured_chat_model, configured_personas
 from warm.conversation.conversations import ChatOptions, Conversations
-from warm.engine_factory import engine_recipe, make_engine
+from warm.engine_factory import BadEngine, engine_recipe, make_engine
 from warm.engines.base import Engine, EngineOutOfMemory
 from warm.engines.musetalk.errors import NoSuchDevice
+from warm.engines.remote.errors import BadCluster, RemoteEngineFailed, VersionsDiffer
 from warm.engines.weights.errors import WeightsError
 from warm.face.models import FaceModelError
 from warm.fetch.checked_http import CheckedHttp
@@ -148,6 +149,7 @@ START_ERRORS = (
     VoiceUnavailable,
     FaceModelError,
     PackageMissing,
+    *(BadEngine, BadCluster, VersionsDiffer, RemoteEngineFailed),
     JobStoreNewer,
 )
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
 
 from warm.avatars.recipe import ENGINES
 from warm.engines.base import Engine
-from warm.installation import NEURAL_PACKAGES, require_packages
+from warm.installation import NEURAL_PACKAGES, RAY_PACKAGES, require_packages
 from warm.settings import Settings
 
 if TYPE_CHECKING:
     from warm.engines.musetalk.options import MuseTalkOptions
+
+
+class BadEngine(ValueError):
+    """The setting `remote_engine` names nothing that can be imported."""
 
 
 def make_engine(settings: Settings) -> Engine:
@@ -24,8 +33,58 @@ def make_engine(settings: Settings) -> Engine:
         from warm.engines.musetalk.engine import MuseTalkEngine  # noqa: PLC0415
 
         return MuseTalkEngine(musetalk_options(settings))
-    allowed = ", ".join(map(repr, ENGINES))
+    if settings.engine == "remote":
+        return make_remote_engine(settings)
+    allowed = ", ".join(map(repr, (*ENGINES, "remote")))
     raise ValueError(f"engine is {settings.engine!r}; allowed are {allowed}.")
+
+
+def make_remote_engine(settings: Settings) -> Engine:
+    """Create the engine whose work actors of Ray do; starts nothing.
+
+    Raises PackageMissing without Ray, BadEngine, and the errors of the engine in the actors.
+    """
+    require_packages(RAY_PACKAGES, needed_by="engine = 'remote'", extra="ray")
+    from warm.engines.remote.engine import RemoteEngine  # noqa: PLC0415  only if it is chosen
+    from warm.engines.remote.options import ClusterOptions, RemoteOptions  # noqa: PLC0415
+
+    name = settings.remote_engine
+    for_actors = settings_of_actors(settings)
+    make = make_engine if name in ENGINES else partial(make_own_engine, name)
+    cluster = ClusterOptions(
+        address=settings.ray_address,
+        actors=None if settings.remote_actors == "auto" else settings.remote_actors,
+        uses_gpu=name != "viseme" and settings.device != "cpu",
+        deadline_s=settings.remote_deadline_s,
+        connect_s=settings.ray_connect_s,
+    )
+    return RemoteEngine(RemoteOptions(make_inner=partial(make, for_actors), cluster=cluster))
+
+
+def settings_of_actors(settings: Settings) -> Settings:
+    """Return the settings for the engines of the actors: without secrets, with whole paths."""
+    changes: dict[str, object] = {"engine": settings.lip_engine}
+    for name, value in settings:
+        if isinstance(value, SecretStr):
+            changes[name] = None
+        elif isinstance(value, Path):
+            changes[name] = value.absolute()
+    return settings.model_copy(update=changes)
+
+
+def make_own_engine(path: str, settings: Settings) -> Engine:
+    """Create an engine of the user by its `module:name`; raises BadEngine."""
+    module, _, name = path.partition(":")
+    try:
+        make = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise BadEngine(
+            f"remote_engine = {path!r} cannot be imported ({error}); it must be `module:name` of a "
+            "function or class that makes an engine from the settings, in a module that this "
+            "process and the actors find (PYTHONPATH)"
+        ) from error
+    engine: Engine = make(settings)
+    return engine
 
 
 def engine_recipe(settings: Settings) -> tuple[tuple[str, str | int], ...]:
@@ -33,7 +92,7 @@ def engine_recipe(settings: Settings) -> tuple[tuple[str, str | int], ...]:
 
     Raises WeightsError if files of the engine are missing.
     """
-    if settings.engine != "musetalk":
+    if settings.lip_engine != "musetalk":
         return () if settings.mouth == "auto" else (("mouth", settings.mouth),)
     options = musetalk_options(settings)
     return tuple(options.recipe(options.layout()).items())

@@ -42,6 +42,7 @@ class PackageMissing(RuntimeError):
 
 
 NEURAL_PACKAGES = ("torch", "diffusers", "transformers", "safetensors")
+RAY_PACKAGES = ("ray",)
 DOWNLOAD_PACKAGES = ("huggingface_hub", "httpx2")
 """All in requirements-musetalk.txt, which the extra `warmtalk[musetalk]` installs."""
 DOWNLOAD_REQUIREMENTS = "huggingface_hub==2.4.0 httpx2==2.16.2"
@@ -49,15 +50,19 @@ DOWNLOAD_REQUIREMENTS = "huggingface_hub==2.4.0 httpx2==2.16.2"
 
 
 def require_packages(
-    names: tuple[str, ...], *, needed_by: str, requirements: str | None = None
+    names: tuple[str, ...],
+    *,
+    needed_by: str,
+    requirements: str | None = None,
+    extra: str = "musetalk",
 ) -> None:
     """Raise PackageMissing for the first package that is not installed; imports none of them.
 
-    `requirements`: arguments of pip that install all of them. None: those of the neural engine.
+    `requirements`: arguments of pip that install all of them. None: those of the `extra`.
     """
     for name in names:
         if find_spec(name) is None:
-            install = "'warmtalk[musetalk]'" if is_installed() else "-r requirements-musetalk.txt"
+            install = f"'warmtalk[{extra}]'" if is_installed() else f"-r requirements-{extra}.txt"
             raise PackageMissing(
                 f"{needed_by} needs the package {name}, which is not installed. "
                 f"Install it: pip install {requirements or install}"

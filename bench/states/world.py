@@ -145,7 +145,7 @@ class World:
             tuple(self._film_state(session) for session in self.films.sessions.values()),
             tuple((clip.job.session_id, *clip_state(clip)) for clip in self.thread._renderer.clips),
             tuple((calls.name, len(calls.waiting)) for calls in self.workers if calls.waiting),
-            self.thread._renderer._in_flight is not None,
+            bool(self.thread._renderer._in_flight),
             self.is_over,
             tuple(sorted((name, n) for name, n in self.counts.items() if name not in PROGRESS)),
             self._idle_time(),

@@ -24,7 +24,8 @@ SHIPPED = ("web", "configs")
 FILES = (
     *("app.py", "warmtalk.py", "setup.py", "pyproject.toml", "README.md", "LICENSE"),
     *("THIRD_PARTY.md", "requirements-core.txt", "requirements-musetalk.txt"),
-    *("requirements-coqui.txt", "requirements-enhance.txt", "requirements-whisper.txt"),
+    *("requirements-coqui.txt", "requirements-enhance.txt", "requirements-ray.txt"),
+    "requirements-whisper.txt",
 )
 pytestmark = [
     pytest.mark.slow,

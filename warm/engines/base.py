@@ -182,6 +182,28 @@ class ExtendableEngine(Protocol):
         ...
 
 
+@runtime_checkable
+class HeadEncoder(Protocol):
+    """Optional interface of an engine that encodes speech without its device.
+
+    Behind actors (`warm/engines/remote/`), its speech is encoded next to the render thread; that of
+    any other engine is encoded by an actor.
+    """
+
+    def load_encoder(self) -> None:
+        """Load what `encode_speech`, `encode_part` and `listen` need, but no more."""
+        ...
+
+
+@runtime_checkable
+class UnhurriedPatches(Protocol):
+    """Optional interface of pending patches for which the render thread need not stand still."""
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for the patches; True if `PendingPatches.patches` would return at once."""
+        ...
+
+
 class HeardSound(Protocol):
     """A recording as far as it has arrived: 48 kHz mono at the loudness of the voices."""
 

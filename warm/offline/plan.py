@@ -126,13 +126,13 @@ class Planner:
         manifest = json.loads((avatar.folder / MANIFEST).read_bytes())
         made_with: dict[str, Any] = manifest.get("settings", {})
         prepare_again = own_command("prepare", manifest["source"], "--avatar-id", avatar_id)
-        engine = made_with.get("engine", self.settings.engine)
-        if engine != self.settings.engine:
+        engine = made_with.get("engine", self.settings.lip_engine)
+        if engine != self.settings.lip_engine:
             raise task.error(
                 "avatar",
                 f"{avatar_id!r} was prepared for the engine {engine!r}, but the engine is "
-                f"{self.settings.engine!r}. Use --engine {engine}, or prepare it again: "
-                f"WARMTALK_ENGINE={self.settings.engine} {prepare_again}",
+                f"{self.settings.lip_engine!r}. Use --engine {engine}, or prepare it again: "
+                f"WARMTALK_ENGINE={self.settings.lip_engine} {prepare_again}",
             )
         shift = made_with.get("bbox_shift", 0)
         if task.bbox_shift is not None and task.bbox_shift != shift:
@@ -185,7 +185,7 @@ class Planner:
         content = {
             "recipe": RECIPE,
             "avatar": avatar,
-            "engine": [self.settings.engine, *engine_recipe(self.settings)],
+            "engine": [self.settings.lip_engine, *engine_recipe(self.settings)],
             "look": [self.settings.blend_mode, self.settings.track.subpixel_enabled],
             "sound": sha256_of(task.audio) if task.audio is not None else None,
             "said": None if spoken is None else said(*spoken),

@@ -245,7 +245,7 @@ def memory_mb(settings: Settings) -> int:
     """Return the memory that a preparation may take, MB."""
     if settings.preparation_memory_mb is not None:
         return settings.preparation_memory_mb
-    return EMBEDDED_MB if settings.engine == "viseme" else NEURAL_MB
+    return EMBEDDED_MB if settings.lip_engine == "viseme" else NEURAL_MB
 
 
 def shared_settings(settings: Settings) -> dict[str, object]:

@@ -10,7 +10,7 @@ from session.factory import Film
 from session.film import FilmSpec
 from tts.voice import VoiceChoice
 from warm.avatars.avatar import Avatar
-from warm.engines.base import Patch, PendingPatches, ReadyPatches
+from warm.engines.base import Patch, PendingPatches, ReadyPatches, UnhurriedPatches
 from warm.render.clip import BatchSlice, Clip
 from warm.render.compositing import Frame, idle_shown, patch_requests
 from warm.render.context import RenderContext
@@ -29,6 +29,12 @@ from warm.render.utterances import SentenceUtterance
 
 BACKGROUND_POLL_S = 0.02
 """Interval at which background clips that wait for the clips of sessions are considered again."""
+MOST_PASSES = 2
+"""Passes that the engine has at once: it draws one while the other is composited."""
+PATIENCE_S = 0.05
+"""Longest time for which the thread stands still for a pass that need not be waited for."""
+HELD_UP_POLL_S = 0.02
+"""Interval at which the thread looks for the patches of such a pass."""
 BURST = 3
 """When this many clips start at the same time, each gets a longer first fragment."""
 
@@ -61,7 +67,10 @@ class Renderer:
         read it."""
         self._context = context
         self._throughput = Throughput()
-        self._in_flight: RenderPass | None = None
+        self._in_flight: list[RenderPass] = []
+        """Passes that were started and not completed, oldest first."""
+        self._is_held_up = False
+        """The engine has taken too long for the oldest pass."""
         self._written_cost = 0.0
         """Frames of the clips that are done, weighted as those of a clip."""
         self._last_pass_end_s = 0.0
@@ -115,15 +124,11 @@ class Renderer:
         """
         for clip in self.clips:
             self._guarded(clip, clip.poll)
-        previous, self._in_flight = self._in_flight, self._start(self._select(opening))
-        current = self._in_flight
-        if previous is not None:
-            self._complete(previous)
-        if current is not None and isinstance(current.pending, ReadyPatches):
-            self._in_flight = None
-            self._complete(current)
-        self._observe_pace(has_worked=is_live(previous) or is_live(current))
-        return previous is not None or current is not None
+        started = self._begin_pass(opening)
+        done = self._complete_passes(started)
+        is_working = any(is_live(each) for each in (*done, *self._in_flight))
+        self._observe_pace(has_worked=is_working and not self._is_held_up)
+        return started is not None or bool(done)
 
     def may_start(self, opening: int) -> bool:
         """Return True if another clip may start; `opening` clips are about to start already."""
@@ -148,6 +153,8 @@ class Renderer:
     def sleep_s(self) -> float:
         """Seconds until there is something to do, unless an encoder or a request comes first."""
         now_s = self._context.clock()
+        if self._is_held_up:
+            return HELD_UP_POLL_S
         if not self.is_engine_loaded():
             return float("inf")
         times_s = [wakeup_s(clip, now_s) for clip in self.live_clips if clip.needs_frames()]
@@ -181,6 +188,33 @@ class Renderer:
         places.pace.observe(now_s, written, is_working=is_working)
         places.speaking = len(clips)
         places.update()
+
+    def _begin_pass(self, opening: int) -> RenderPass | None:
+        """Start the next pass; None if there is nothing to draw, or the engine has enough."""
+        if len(self._in_flight) >= MOST_PASSES:
+            return None
+        started = self._start(self._select(opening))
+        if started is not None:
+            self._in_flight.append(started)
+        return started
+
+    def _complete_passes(self, started: RenderPass | None) -> list[RenderPass]:
+        """Complete the passes before `started`, and that one if it is drawn already.
+
+        Those that take too long stay in flight, so that the thread can do other work.
+        """
+        done: list[RenderPass] = []
+        was_held_up, self._is_held_up = self._is_held_up, False
+        while self._in_flight:
+            oldest = self._in_flight[0]
+            if oldest is started and not isinstance(oldest.pending, ReadyPatches):
+                break
+            if not is_drawn(oldest):
+                self._is_held_up = True
+                break
+            done.append(self._in_flight.pop(0))
+            self._complete(oldest, is_typical=not was_held_up)
+        return done
 
     def _select(self, opening: int) -> list[BatchSlice]:
         """The frames of the next pass."""
@@ -255,8 +289,11 @@ class Renderer:
             self._fail_drawn(slices, error)
         return RenderPass(slices=slices, pending=pending, started_s=started_s)
 
-    def _complete(self, done: RenderPass) -> None:
-        """Wait for the patches, composite them and give the frames to their clips."""
+    def _complete(self, done: RenderPass, *, is_typical: bool = True) -> None:
+        """Wait for the patches, composite them and give the frames to their clips.
+
+        `is_typical`: its time counts in the measured throughput.
+        """
         patches: list[Patch] = []
         try:
             with self._context.steps.running("engine"):
@@ -269,9 +306,9 @@ class Renderer:
             if not batch_slice.batch.is_dropped:
                 self._guarded(batch_slice.clip, lambda: self._deliver(batch_slice, own))  # noqa: B023
         now_s = self._context.clock()
-        self._throughput.record(
-            done.drawn_frames, now_s - max(done.started_s, self._last_pass_end_s)
-        )
+        if is_typical:
+            pass_s = now_s - max(done.started_s, self._last_pass_end_s)
+            self._throughput.record(done.drawn_frames, pass_s)
         self._last_pass_end_s = now_s
 
     def _deliver(self, batch_slice: BatchSlice, patches: list[Patch]) -> None:
@@ -300,9 +337,15 @@ class Renderer:
             return None
 
 
-def is_live(done: RenderPass | None) -> bool:
+def is_live(done: RenderPass) -> bool:
     """True if a pass has frames of the clip of a session."""
-    return done is not None and any(not each.clip.is_background for each in done.slices)
+    return any(not each.clip.is_background for each in done.slices)
+
+
+def is_drawn(done: RenderPass) -> bool:
+    """True if the thread should take the patches of a pass now, and wait for them if need be."""
+    pending = done.pending
+    return not isinstance(pending, UnhurriedPatches) or pending.wait(PATIENCE_S)
 
 
 def wakeup_s(clip: Clip, now_s: float) -> float:

@@ -10,7 +10,7 @@ from session.film import SAMPLE_RATE_HZ, WriterKind
 from stabilizers.settings import TrackSettings
 from tts.openai.sound import DEFAULT_RATE_HZ, MAX_RATE_HZ, MIN_RATE_HZ
 from warm.avatars.mouth_report import MouthChoice
-from warm.avatars.recipe import PreparationSettings, Teeth, check_background
+from warm.avatars.recipe import ENGINES, PreparationSettings, Teeth, check_background
 from warm.avatars.store import ID_PATTERN
 from warm.settings.chat_address import check_chat_url
 from warm.settings.coqui_models import check_models, read_json
@@ -25,6 +25,7 @@ from warm.settings.network import (
     check_public_url,
     joined,
 )
+from warm.settings.ray_address import check_ray_address
 from warm.settings.recogniser import check_transcriber
 from warm.settings.speech_server import check_languages, check_url, checked_key
 from warm.settings.stabilizers import track_fields, track_settings
@@ -32,12 +33,14 @@ from warm.settings.stabilizers import track_fields, track_settings
 ENV_PREFIX = "WARMTALK_"
 MODE_PATTERN = r"^[0-7]{3}$"
 DEVICE_PATTERN = r"^(auto|cpu|cuda(:[0-9]{1,2})?)$"
+REMOTE_PATTERN = r"^(viseme|musetalk|[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*)$"
 AUTO_SPEAKING = 16
 """Most clips that are rendered at once if `max_speaking` is `auto`."""
 PATTERNS = {
     ID_PATTERN.pattern: "1 to 64 letters, digits, `_`, `-`",
     MODE_PATTERN: "three octal digits",
     DEVICE_PATTERN: "`auto`, `cpu`, `cuda`, `cuda:N`",
+    REMOTE_PATTERN: "`viseme`, `musetalk`, or `module:name`",
 }
 """The patterns in words, for messages and documentation."""
 
@@ -116,8 +119,9 @@ class Settings(StabilizedAvatarSettings):
     """
 
     # The engine and the voice.
-    engine: Literal["viseme", "musetalk"] = "viseme"
-    """viseme: embedded, on the CPU, no download. musetalk: neural, for a GPU, needs weights."""
+    engine: Literal["viseme", "musetalk", "remote"] = "viseme"
+    """viseme: embedded, on the CPU, no download. musetalk: neural, for a GPU, needs weights.
+    remote: `remote_engine` in actors of Ray, on other GPUs or machines."""
     mouth: MouthChoice = "auto"
     """Mouth of the embedded engine. auto: learned from a talking video if it shows enough of the
     mouth, else painted. learned: avatars without enough footage are refused. painted: always."""
@@ -149,6 +153,19 @@ class Settings(StabilizedAvatarSettings):
     faster."""
     search_kernels: bool = False
     """Let cuDNN try its kernels and keep the fastest: the start takes seconds longer."""
+    remote_engine: Annotated[str, Field(pattern=REMOTE_PATTERN)] = "viseme"
+    """Engine that `engine: remote` runs in the actors. `module:name`: a function or class that
+    makes one from the settings, in a module that the actors can import."""
+    ray_address: str = "local"
+    """Cluster of `engine: remote`. local: a Ray on this machine, which starts and ends with the
+    server. `HOST:PORT`: the head of a cluster that this machine belongs to. `ray://HOST:PORT`: its
+    client server."""
+    remote_actors: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = "auto"
+    """Number of actors. auto: one per GPU of the cluster if the engine uses GPUs, otherwise one."""
+    remote_deadline_s: Annotated[float, Field(ge=0.01, le=60)] = 0.25
+    """Time after which a batch that an actor has not answered is sent to another one as well."""
+    ray_connect_s: Annotated[float, Field(ge=0.1, le=600)] = 5.0
+    """Longest wait for a connection to the cluster, seconds."""
     models_dir: Path = Path("models")
     """Folder of the models: `face/`, and `musetalkV15/`, `sd-vae/`, `whisper/` of the neural
     engine."""
@@ -529,6 +546,12 @@ class Settings(StabilizedAvatarSettings):
         check_prefix(value)
         return value
 
+    @field_validator("ray_address")
+    @classmethod
+    def _check_ray_address(cls, value: str) -> str:
+        check_ray_address(value)
+        return value
+
     @field_validator("models_endpoint")
     @classmethod
     def _check_endpoint(cls, value: str) -> str:
@@ -588,6 +611,16 @@ class Settings(StabilizedAvatarSettings):
         return value
 
     @property
+    def lip_engine(self) -> str:
+        """Name of the engine whose data avatars have: in actors, too, it is that of `ENGINES`.
+
+        An engine of the user has the avatars of the embedded one.
+        """
+        if self.engine != "remote":
+            return self.engine
+        return self.remote_engine if self.remote_engine in ENGINES else "viseme"
+
+    @property
     def track(self) -> TrackSettings:
         """Settings of the stabilizers as one object."""
         track: TrackSettings = track_settings(self)
@@ -603,7 +636,7 @@ class Settings(StabilizedAvatarSettings):
             bbox_shift=self.bbox_shift,
             teeth=self.teeth,
             background=self.background,
-            engine=self.engine,
+            engine=self.lip_engine,
             track=self.track,
         )
 

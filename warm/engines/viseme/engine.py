@@ -62,6 +62,10 @@ class VisemeEngine:
 
     def load(self) -> None:
         """Load the recogniser; everything else is stored with the avatar."""
+        self.load_encoder()
+
+    def load_encoder(self) -> None:
+        """Load the recogniser."""
         trained_network()
 
     def unload(self) -> None:

@@ -1,0 +1,90 @@
+"""Actors without Ray: links that answer, hang or die as a test wants."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from warm.engines.base import Patch
+from warm.engines.remote.actors import Actor, ActorGone
+from warm.engines.remote.packing import pack
+from warm.engines.remote.parcel import AvatarParcel
+
+KEY = ("tiny", "0" * 64)
+
+
+class FakeLink:
+    """An actor whose patches show its number."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.calls: list[str] = []
+        self.loaded: set[tuple[str, str]] = set()
+        self.is_hung = False
+        self.is_dead = False
+        self.error: dict[str, Any] | None = None
+        """Answer to every `draw`, in place of patches."""
+        self.start_error: dict[str, Any] | None = None
+        self.takes_s = 0.0
+        self._changed = asyncio.Event()
+
+    def die(self) -> None:
+        self.is_dead = True
+        self.loaded.clear()
+        self.change()
+
+    def change(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def call(self, method: str, *arguments: Any) -> Any:
+        self.calls.append(method)
+        if self.takes_s:
+            await asyncio.sleep(self.takes_s)
+        while self.is_hung and not self.is_dead:
+            await self._changed.wait()
+        if self.is_dead and method != "start":
+            raise ActorGone(f"link {self.number} is dead")
+        work: Callable[..., Any] = getattr(self, f"_{method}")
+        return work(*arguments)
+
+    def _start(self, _pickled: bytes, _versions: dict[str, str]) -> dict[str, Any]:
+        self.is_dead = self.is_hung = False
+        return self.start_error or {"device": {"device": "fake"}, "pid": self.number}
+
+    def _facts(self) -> dict[str, Any]:
+        return {}
+
+    def _load_avatar(self, parcel: AvatarParcel) -> None:
+        self.loaded.add(parcel.key)
+
+    def _unload_avatar(self, key: tuple[str, str]) -> None:
+        self.loaded.discard(key)
+
+    def _draw(self, keys: list[Any], frames: list[int], _features: Any) -> Any:
+        if self.error is not None:
+            return self.error
+        missing = [key for key in set(keys) if tuple(key) not in self.loaded]
+        if missing:
+            return {"error": "unknown_avatar", "message": "", "keys": missing}
+        picture = np.full((2, 2, 3), self.number, np.uint8)
+        patch = Patch(picture, np.full((2, 2), 255, np.uint8), np.eye(2, 3))
+        return pack([patch] * len(frames))
+
+
+class FakeCluster:
+    """Counts what is stored; the end of a process makes its link answer again."""
+
+    def __init__(self) -> None:
+        self.stored = 0
+        self.ended: list[str] = []
+
+    async def store(self, parcel: AvatarParcel) -> AvatarParcel:
+        self.stored += 1
+        return parcel
+
+    async def end_process(self, actor: Actor) -> None:
+        self.ended.append(actor.name)
+        assert isinstance(actor.link, FakeLink)
+        actor.link.die()

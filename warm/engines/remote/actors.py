@@ -1,0 +1,131 @@
+"""An actor as the head's driver sees it, and the calls of one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from warm.engines.remote.parcel import Key
+
+PACE_SHARE = 0.2
+"""Weight of the last call in the measured pace of an actor."""
+
+ActorState = Literal["starting", "ready", "restarting", "draining", "failed"]
+
+
+class ActorGone(RuntimeError):
+    """The actor has ended, or has lost its engine; the call must be repeated elsewhere."""
+
+    def __init__(self, message: str, *, was_working: bool = True, is_alive: bool = False) -> None:
+        """`was_working`: the call may be the reason. `is_alive`: its process still runs."""
+        super().__init__(message)
+        self.was_working, self.is_alive = was_working, is_alive
+
+
+class Link(Protocol):
+    """Calls of one actor. Every call raises ActorGone if the actor ends before it answers."""
+
+    async def call(self, method: str, *arguments: Any) -> Any:
+        """Return the actor's answer; an error is a dictionary with `error` and `message`."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Actor:
+    """One actor. Owned by the event loop of the driver."""
+
+    name: str
+    link: Link
+    clock: Callable[[], float] = time.monotonic
+    state: ActorState = "starting"
+    reason: str = ""
+    """Reason why it is not ready."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Answer of its start, updated regularly."""
+    avatars: set[Key] = field(default_factory=set)
+    """Avatars that were shipped to it."""
+    outstanding: int = 0
+    """Frames that it has not answered."""
+    calls: int = 0
+    """Calls that it has not answered."""
+    silent_since_s: float = 0.0
+    """Time of its last answer, or of the first call after it; without `calls` it is not used."""
+    is_late: bool = False
+    """It has missed a deadline, and has not answered since."""
+    pace_s: dict[str, float] = field(default_factory=dict)
+    """Seconds per frame, averaged, by method."""
+    batches: int = 0
+    replays: int = 0
+    """Calls that another actor got as well, because this one was late or ended."""
+    restarts: int = 0
+    on_answer: Callable[[], None] = lambda: None
+    """Called when it answers after it was late."""
+
+    @property
+    def is_usable(self) -> bool:
+        """True if work may be sent to it."""
+        return self.state == "ready"
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds for which it has owed an answer."""
+        return self.clock() - self.silent_since_s if self.calls else 0.0
+
+    def ask(self, method: str, *arguments: Any, frames: int = 0) -> asyncio.Future[Any]:
+        """Call the actor; the future gets its answer. `frames`: size of the work.
+
+        If the future is cancelled, the call goes on: the actor still owes its answer.
+        """
+        if not self.calls:
+            self.silent_since_s = self.clock()
+        self.calls += 1
+        self.outstanding += frames
+        call = asyncio.ensure_future(self.link.call(method, *arguments))
+        call.add_done_callback(lambda done: self._note_end(done, frames))
+        return asyncio.shield(call)
+
+    def note_pace(self, method: str, frame_s: float) -> None:
+        """Average the time of one frame."""
+        known = self.pace_s.get(method)
+        share = 1.0 if known is None else PACE_SHARE
+        self.pace_s[method] = (known or 0.0) + share * (frame_s - (known or 0.0))
+
+    def expected_s(self, method: str) -> float:
+        """Return the usual time until everything that it owes is done; 0 if that is unknown."""
+        return self.outstanding * self.pace_s.get(method, 0.0)
+
+    def row(self) -> dict[str, Any]:
+        """Facts and counters for `GET /stats`."""
+        device = self.facts.get("device", {})
+        return {
+            "name": self.name,
+            "state": "late" if self.is_usable and self.is_late else self.state,
+            "reason": self.reason,
+            "device": device.get("device"),
+            "node": self.facts.get("node"),
+            "pid": self.facts.get("pid"),
+            "queued_frames": self.outstanding,
+            "batches": self.batches,
+            "replays": self.replays,
+            "restarts": self.restarts,
+            "avatars": len(self.avatars),
+        }
+
+    def _note_end(self, call: asyncio.Future[Any], frames: int) -> None:
+        self.calls -= 1
+        self.outstanding -= frames
+        self.silent_since_s = self.clock()
+        has_answered = not call.cancelled() and call.exception() is None
+        if has_answered and self.is_late:
+            self.is_late = False
+            self.on_answer()
+
+
+def error_name(answer: Any) -> str | None:
+    """Return the kind of an answer that is an error; None for a result."""
+    if isinstance(answer, dict) and "error" in answer:
+        return str(answer["error"])
+    return None

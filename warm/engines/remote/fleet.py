@@ -1,0 +1,256 @@
+"""The actors of a cluster: started, supplied with avatars, watched, restarted, drained.
+
+Everything here runs in one event loop, and knows no Ray: `Cluster` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from warm.engines.remote.actors import Actor, ActorGone, Link, error_name
+from warm.engines.remote.dispatcher import SLACK, Dispatcher, checked
+from warm.engines.remote.errors import error_of
+from warm.engines.remote.parcel import AvatarParcel, Key
+
+STATUS_S = 1.0
+"""Interval at which the actors report their state."""
+HUNG_S = 8.0
+"""An actor that owes an answer for this much longer than usual is ended, and starts again."""
+START_S = 600.0
+"""Longest start of an actor: the load of its engine."""
+RETRY_S = (0.2, 1.0, 3.0, 10.0)
+"""Delays before an actor that could not start is started again; the last one repeats."""
+PERMANENT = ("versions", "start", "failed", "avatar")
+"""Errors of a start that a short wait does not cure."""
+
+log = logging.getLogger(__name__)
+
+
+class Cluster(Protocol):
+    """Access to the processes of actors."""
+
+    async def end_process(self, actor: Actor) -> None:
+        """End the process of an actor, even one that hangs; it starts again."""
+        ...
+
+    async def store(self, parcel: AvatarParcel) -> AvatarParcel:
+        """Put the arrays of an avatar into the object store; raises EngineOutOfMemory."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest:
+    """Arguments of the start of an actor."""
+
+    pickled: bytes
+    """The function that makes its engine."""
+    versions: dict[str, str]
+
+
+class Fleet:
+    """All actors, and the avatars that they need. Owned by the event loop."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        links: list[Link],
+        start: StartRequest,
+        *,
+        deadline_s: float,
+        on_change: Callable[[], None],
+    ) -> None:
+        """`on_change` is called when the state of an actor has changed."""
+        self._cluster, self._start, self._on_change = cluster, start, on_change
+        self.dispatcher = Dispatcher(
+            ship=self.ship, on_gone=self.handle_gone, deadline_s=deadline_s
+        )
+        self.actors = [Actor(f"{index}", link) for index, link in enumerate(links)]
+        for actor in self.actors:
+            actor.on_answer = self.dispatcher.notify
+        self.dispatcher.actors = self.actors
+        self._parcels: dict[Key, AvatarParcel] = {}
+        """Avatars as the head described them."""
+        self._stored: dict[Key, asyncio.Task[AvatarParcel]] = {}
+        """Avatars with their arrays in the object store, from the first use on."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self) -> None:
+        """Start all actors; returns at once."""
+        for actor in self.actors:
+            self._spawn(self._bring_up(actor))
+        self._spawn(self._watch())
+
+    async def wait_until_usable(self) -> None:
+        """Wait until an actor is usable; raises the error if none can start."""
+        while not self.dispatcher.usable:
+            if all(actor.state == "failed" for actor in self.actors):
+                worst = self.actors[0]
+                raise error_of(worst.facts.get("error", "failed"), worst.reason)
+            await self._wait_for_change()
+
+    def add_avatar(self, parcel: AvatarParcel) -> None:
+        """Remember an avatar, without sending it anywhere."""
+        self._parcels[parcel.key] = parcel
+
+    async def load_avatar(self, parcel: AvatarParcel) -> None:
+        """Load an avatar on every usable actor; raises the errors of engines.
+
+        An actor that ends meanwhile loads it when it has started again.
+        """
+        self.add_avatar(parcel)
+        try:
+            await asyncio.gather(
+                *(self._ship_unless_gone(actor, parcel.key) for actor in self.dispatcher.usable)
+            )
+        except Exception:
+            await self.unload_avatar(parcel.key)
+            raise
+
+    async def unload_avatar(self, key: Key) -> None:
+        """Drop an avatar everywhere."""
+        self._parcels.pop(key, None)
+        stored = self._stored.pop(key, None)
+        if stored is not None:
+            stored.cancel()
+        for actor in self.actors:
+            if key in actor.avatars:
+                actor.avatars.discard(key)
+                self._spawn(self._ask_quietly(actor, "unload_avatar", key))
+
+    async def ship(self, actor: Actor, key: Key) -> None:
+        """Load an avatar on an actor, through the object store."""
+        if key not in self._parcels:
+            raise error_of("failed", f"the avatar {key[0]!r} is not loaded")
+        if key not in self._stored:
+            self._stored[key] = asyncio.create_task(self._cluster.store(self._parcels[key]))
+        try:
+            parcel = await asyncio.shield(self._stored[key])
+        except Exception:
+            self._stored.pop(key, None)
+            raise
+        checked(await actor.ask("load_avatar", parcel))
+        actor.avatars.add(key)
+
+    async def _ship_unless_gone(self, actor: Actor, key: Key) -> None:
+        try:
+            await self.ship(actor, key)
+        except ActorGone as gone:
+            self.handle_gone(actor, gone)
+
+    def release_cached_memory(self) -> None:
+        """Free memory of the actors' engines that is only cached; returns at once."""
+        for actor in self.dispatcher.usable:
+            self._spawn(self._ask_quietly(actor, "release_cached_memory"))
+
+    def handle_gone(self, actor: Actor, gone: ActorGone) -> None:
+        """Start an actor again that has ended, or that has lost its engine."""
+        if actor.state != "ready":
+            return
+        log.warning("actor %s: %s; it starts again", actor.name, gone)
+        actor.state, actor.reason, actor.is_late = "restarting", str(gone), False
+        actor.restarts += 1
+        actor.avatars.clear()
+        self._on_change()
+        self._spawn(self._restart(actor, ends_process=gone.is_alive))
+
+    async def drain(self, limit_s: float) -> None:
+        """Give the actors no more work, and wait until they have finished what they have."""
+        for actor in self.actors:
+            actor.state = "draining" if actor.is_usable else actor.state
+        deadline_s = asyncio.get_running_loop().time() + limit_s
+        while any(actor.outstanding for actor in self.actors):
+            if asyncio.get_running_loop().time() >= deadline_s:
+                return
+            await asyncio.sleep(0.02)
+
+    def close(self) -> None:
+        """Stop watching and starting actors."""
+        for task in self._tasks:
+            task.cancel()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Facts and counters of all actors."""
+        return [actor.row() for actor in self.actors]
+
+    async def _restart(self, actor: Actor, *, ends_process: bool) -> None:
+        if ends_process:
+            await self._cluster.end_process(actor)
+        await self._bring_up(actor)
+
+    async def _bring_up(self, actor: Actor) -> None:
+        """Start the engine of an actor and load all avatars on it; again until it works."""
+        delays_s = iter(RETRY_S)
+        while True:
+            try:
+                facts = await self._started(actor)
+                break
+            except Exception as error:  # noqa: BLE001 - the reason is shown; it is tried again
+                self._note_failure(actor, error)
+            await asyncio.sleep(next(delays_s, RETRY_S[-1]))
+        actor.facts = facts
+        actor.state, actor.reason = "ready", ""
+        log.info("actor %s is ready: %s", actor.name, facts["device"].get("device"))
+        self._on_change()
+        self.dispatcher.notify()
+
+    async def _started(self, actor: Actor) -> dict[str, Any]:
+        """Start the engine of an actor and load all avatars; return its facts."""
+        start = self._start
+        answer = await asyncio.wait_for(
+            actor.link.call("start", start.pickled, start.versions), START_S
+        )
+        if error_name(answer) is not None:
+            actor.facts = {"error": answer["error"]}
+            raise error_of(answer["error"], answer["message"])
+        for key in list(self._parcels):
+            await self.ship(actor, key)
+        return dict(answer)
+
+    def _note_failure(self, actor: Actor, error: Exception) -> None:
+        if str(error) != actor.reason and not isinstance(error, ActorGone):
+            log.warning("actor %s cannot start: %s", actor.name, error)
+        is_permanent = actor.facts.get("error") in PERMANENT
+        actor.state = "failed" if is_permanent else actor.state
+        actor.reason = str(error) or type(error).__name__
+        self._on_change()
+        self.dispatcher.notify()
+
+    async def _watch(self) -> None:
+        """Ask the actors for their state, and end those that hang."""
+        while True:
+            await asyncio.sleep(STATUS_S)
+            for actor in self.dispatcher.usable:
+                limit_s = HUNG_S + SLACK * max(map(actor.expected_s, actor.pace_s), default=0.0)
+                if actor.silent_s > limit_s:
+                    hung = f"no answer for {actor.silent_s:.0f} s"
+                    self.handle_gone(actor, ActorGone(hung, is_alive=True))
+                elif actor.silent_s > STATUS_S and not actor.outstanding:
+                    actor.is_late = True
+                elif not actor.calls:
+                    self._spawn(self._ask_quietly(actor, "facts"))
+            self._on_change()
+
+    async def _ask_quietly(self, actor: Actor, method: str, *arguments: Any) -> None:
+        """Call an actor; if it has ended, it is started again."""
+        try:
+            answer = checked(await actor.ask(method, *arguments))
+        except ActorGone as gone:
+            self.handle_gone(actor, gone)
+        except Exception as error:  # noqa: BLE001 - nobody waits for the answer
+            log.warning("actor %s, %s: %s", actor.name, method, error)
+        else:
+            actor.facts.update(answer or {})
+
+    async def _wait_for_change(self) -> None:
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.dispatcher.changed(), 1.0)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,180 @@
+"""The connection to Ray, and the calls of its actors. Imports Ray; only the driver imports this."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from ray import cloudpickle, exceptions
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from warm.engines.base import EngineOutOfMemory
+from warm.engines.remote import actor as actor_module
+from warm.engines.remote.actor import EngineActor
+from warm.engines.remote.actors import Actor, ActorGone
+from warm.engines.remote.errors import BadCluster, ClusterUnreachable, VersionsDiffer
+from warm.engines.remote.options import CLIENT_SCHEME, LOCAL, ClusterOptions
+from warm.engines.remote.parcel import AvatarParcel, FileArray
+
+FULL = (exceptions.ObjectStoreFullError, exceptions.OutOfDiskError)
+KILL_TIMEOUT_S = 5.0
+"""Longest wait for the end of a process on another machine."""
+
+
+class RayLink:
+    """Calls of one actor of Ray."""
+
+    def __init__(self, handle: Any) -> None:
+        self.handle = handle
+
+    async def call(self, method: str, *arguments: Any) -> Any:
+        """Return the answer; raises ActorGone, and EngineOutOfMemory for a full object store."""
+        try:
+            return await self.handle.call.remote(method, *arguments)
+        except FULL as full:
+            raise EngineOutOfMemory(
+                f"the object store of Ray is full: {first_line(full)}"
+            ) from None
+        except exceptions.RayTaskError as failed:
+            return {"error": "failed", "message": str(failed)}
+        except exceptions.RayError as gone:
+            raise ActorGone(first_line(gone)) from None
+
+
+class RayCluster:
+    """A cluster to which this process is connected."""
+
+    def __init__(self, options: ClusterOptions) -> None:
+        self._options = options
+
+    def create_actors(self) -> list[RayLink]:
+        """Create the actors, whose engines are not loaded; raises BadCluster."""
+        cloudpickle.register_pickle_by_value(actor_module)  # type: ignore[no-untyped-call]
+        gpus = gpus_of_cluster() if self._options.uses_gpu else 0
+        wanted = self._options.actors or max(1, gpus)
+        if 0 < gpus < wanted:
+            raise BadCluster(
+                f"remote_actors is {wanted}, but the cluster has {gpus} GPU(s); allowed are 1 to "
+                f"{gpus}, or auto. With device = 'cpu' the actors need none"
+            )
+        made = ray.remote(EngineActor).options(
+            num_gpus=1 if gpus else 0,
+            num_cpus=0,
+            max_restarts=-1,
+            max_task_retries=0,
+            scheduling_strategy="SPREAD",
+        )
+        threads = os.environ.get("OMP_NUM_THREADS")
+        return [RayLink(made.remote(threads)) for _ in range(wanted)]
+
+    async def end_process(self, actor: Actor) -> None:
+        """End the process of an actor, on whichever machine it is; Ray starts it again."""
+        pid, node = actor.facts.get("pid"), actor.facts.get("node")
+        if pid is None or node is None:
+            return
+        affinity = NodeAffinitySchedulingStrategy(node, soft=False)
+        killer = ray.remote(end_process).options(
+            num_cpus=0, max_retries=0, scheduling_strategy=affinity
+        )
+        with suppress(exceptions.RayError, TimeoutError):  # its machine may be gone
+            await asyncio.wait_for(killer.remote(pid), KILL_TIMEOUT_S)
+
+    async def store(self, parcel: AvatarParcel) -> AvatarParcel:
+        """Put the arrays of an avatar into the object store; raises EngineOutOfMemory."""
+        return await asyncio.to_thread(parcel.with_arrays, stored)
+
+
+def gpus_of_cluster() -> int:
+    """Return the number of GPUs of all machines."""
+    return int(ray.cluster_resources().get("GPU", 0))  # type: ignore[no-untyped-call]
+
+
+def end_process(pid: int) -> None:
+    """End a process of this machine, even one that is stopped."""
+    import os  # noqa: PLC0415  pickled by value
+    import signal  # noqa: PLC0415
+
+    os.kill(pid, signal.SIGKILL)
+
+
+def stored(array: Any) -> Any:
+    """Put an array into the object store; raises EngineOutOfMemory."""
+    content = np.asarray(array.open() if isinstance(array, FileArray) else array)
+    try:
+        return ray.put(content)
+    except FULL as full:
+        raise EngineOutOfMemory(
+            f"the object store of Ray is full; an avatar needs {content.nbytes / 1e6:.0f} MB: "
+            f"{first_line(full)}"
+        ) from None
+
+
+def connect(options: ClusterOptions, folder: Path) -> RayCluster:
+    """Connect to the cluster of the settings, or start one in `folder`.
+
+    Raises ClusterUnreachable and VersionsDiffer.
+    """
+    if options.is_local:
+        start_local(options, folder)
+    else:
+        check_reachable(options)
+        join(options)
+    return RayCluster(options)
+
+
+def start_local(options: ClusterOptions, folder: Path) -> None:
+    """Start a Ray on this machine, which ends with this process."""
+    ray.init(
+        address=LOCAL,
+        include_dashboard=False,
+        log_to_driver=False,
+        configure_logging=False,
+        num_cpus=0,
+        num_gpus=None if options.uses_gpu else 0,
+        _temp_dir=str(folder),
+    )
+
+
+def join(options: ClusterOptions) -> None:
+    """Connect to a running cluster."""
+    try:
+        ray.init(address=options.address, log_to_driver=False, configure_logging=False)
+    except RuntimeError as error:
+        if "ersion" in str(error):
+            raise VersionsDiffer(
+                f"ray_address = {options.address!r}: the cluster has other versions. Install the "
+                f"same ones on all machines: {first_line(error)}"
+            ) from None
+        raise unreachable(options, first_line(error)) from None
+    except (ConnectionError, TimeoutError, ValueError) as error:
+        raise unreachable(options, first_line(error)) from None
+
+
+def check_reachable(options: ClusterOptions) -> None:
+    """Raise ClusterUnreachable unless the address accepts a connection in time."""
+    try:
+        socket.create_connection(options.host_and_port, options.connect_s).close()
+    except (OSError, ValueError) as error:
+        raise unreachable(options, str(error)) from None
+
+
+def unreachable(options: ClusterOptions, reason: str) -> ClusterUnreachable:
+    """Return the error of a cluster that does not answer."""
+    port = "client port, 10001" if options.address.startswith(CLIENT_SCHEME) else "port, 6379"
+    return ClusterUnreachable(
+        f"ray_address = {options.address!r} cannot be reached ({reason}). Start the cluster there "
+        f"with `ray start --head` (its usual {port}), check the firewall, or choose "
+        "ray_address = 'local'"
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
