@@ -52,6 +52,7 @@ TOPICS = {
     "odd_faces": "bench.faces.odd_faces",
     "broken_media": "bench.broken_media",
     "large_photos": "bench.large_photos",
+    "gfpgan": "bench.restoration.gfpgan",
     "server": "bench.server",
     "recording": "bench.recording",
     "transcribe": "bench.hearing.transcribe",

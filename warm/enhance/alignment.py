@@ -25,7 +25,8 @@ FIVE_POINTS = np.array(
 
 Of each pair the one on the left of the picture comes first. Also the order of all other points.
 """
-NOSE_TIP = 1
+NOSE_TIP = (1, 4)
+"""Landmarks below and above the tip of the template."""
 BORDER_BGR = (135, 133, 132)
 """Grey of the crop outside the frame; the network is trained with it."""
 MIN_SPREAD_PX = 1e-3
@@ -35,8 +36,8 @@ MIN_SPREAD_PX = 1e-3
 def five_points(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
     """(…, 468, k) to (…, 5, 2): the points of FIVE_POINTS, pixels of the frame."""
     flat = np.asarray(landmarks)[..., :2].astype(np.float64)
-    others = flat[..., (NOSE_TIP, *LIP_CORNERS), :]
-    return np.concatenate([eye_centres(landmarks), others], axis=-2)
+    nose = flat[..., NOSE_TIP, :].mean(axis=-2, keepdims=True)
+    return np.concatenate([eye_centres(landmarks), nose, flat[..., LIP_CORNERS, :]], axis=-2)
 
 
 def aligned_transform(

@@ -68,7 +68,7 @@ def test_inverse_leads_from_the_crop_back_to_the_frame() -> None:
 def test_five_points_are_eyes_nose_and_mouth_with_the_left_of_the_picture_first() -> None:
     landmarks = np.zeros((2, 468, 3), np.float32)
     eyes = {33: (10, 20), 133: (30, 22), 362: (50, 24), 263: (70, 26)}
-    for index, place in (eyes | {1: (40, 50), 61: (20, 80), 291: (60, 82)}).items():
+    for index, place in (eyes | {1: (40, 53), 4: (40, 47), 61: (20, 80), 291: (60, 82)}).items():
         landmarks[:, index, :2] = place
     expected = [(20, 21), (60, 25), (40, 50), (20, 80), (60, 82)]
     assert np.array_equal(five_points(landmarks), [expected, expected])
