@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from api.server.folder_lock import lock_folder
 from warm.container.errors import ContainerError
 from warm.container.storage import check_models, check_storage
 
@@ -169,6 +170,13 @@ def test_foreign_files_that_are_not_of_the_server_do_not_matter(tmp_path: Path) 
     storage.chmod(0o1777)
     (storage / "lost+found").mkdir(mode=0o700)
     assert "belongs" not in checked_as_other_user(storage)
+
+
+def test_a_storage_that_a_server_uses_is_refused(tmp_path: Path) -> None:
+    with lock_folder(tmp_path), pytest.raises(ContainerError, match="another server uses it"):
+        check_storage(tmp_path, NAME)
+    check_storage(tmp_path, NAME)
+    lock_folder(tmp_path).close()
 
 
 def test_models_may_be_missing_or_read_only_but_no_file(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Checks of the mounted folders: read-only, full, or owned by another user."""
 
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -43,7 +44,25 @@ def check_storage(folder: Path, name: str) -> list[str]:
         notes.append(f"{name}: {full(folder)}. Films cannot grow until there is room.")
     if (foreign := next(foreign_files(folder), None)) is not None:
         raise ContainerError(f"{name}: {foreign} {permission_advice(foreign, folder)}")
+    check_unused(folder / LOCK_NAME, name)
     return notes
+
+
+def check_unused(lock: Path, name: str) -> None:
+    """Raise ContainerError while a server holds the lock of a storage.
+
+    The server takes the lock itself later; this check names the variable.
+    """
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return
+    except BlockingIOError:
+        raise ContainerError(
+            f"{name}: another server uses it. Stop that one, or mount another volume: each server"
+            " needs a storage of its own."
+        ) from None
 
 
 def make_folder(folder: Path, name: str) -> None:
