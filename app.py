@@ -41,6 +41,8 @@ from api.film_cache import FilmCache
 from api.films import films
 from api.forms import remove_files_of_refused_requests
 from api.generate import generate
+from api.heads.routes import heads
+from api.heads.routing import route_to_heads
 from api.health import health
 from api.hosts import refuse_unknown_hosts
 from api.instruments import Instruments
@@ -81,6 +83,7 @@ from api.voices import voices
 from api.whep import whep
 from session.webvtt import Transcript
 from tts.voice import Voices, VoiceUnavailable
+from warm import VERSION
 from warm.avatars.recipe import PreparationError
 from warm.avatars.store import AvatarError, AvatarStore
 from warm.chat_model_factory import chat_budget, configured_chat_model, configured_personas
@@ -93,6 +96,9 @@ from warm.engines.weights.errors import WeightsError
 from warm.face.models import FaceModelError
 from warm.fetch.checked_http import CheckedHttp
 from warm.fetch.fetcher import Fetcher
+from warm.heads.errors import LocksNotShared
+from warm.heads.head import Head
+from warm.heads.heads import Heads
 from warm.installation import PackageMissing
 from warm.jobs.errors import JobStoreNewer
 from warm.jobs.jobs import Jobs
@@ -131,7 +137,7 @@ BLUEPRINTS = (
     *(transcription, openai_transcription),
     *(film, playlist, events, transcript, export, pushes, whep, live_socket),
     *(voices, avatars, generate, lipsync, uploads, jobs, films, bithuman),
-    *(health, stats, metrics, page, login, documents),
+    *(health, stats, metrics, page, login, documents, heads),
     *DID_BLUEPRINTS,
 )
 
@@ -151,6 +157,7 @@ START_ERRORS = (
     PackageMissing,
     *(BadEngine, BadCluster, VersionsDiffer, RemoteEngineFailed),
     JobStoreNewer,
+    LocksNotShared,
 )
 
 
@@ -174,7 +181,7 @@ def create_app(
     """
     settings = settings or read_settings()
     require_protection(settings, keys_of(settings))
-    held = lock_folder(settings.results_dir)
+    held = lock_folder(settings.results_dir, own_head(settings))
     app = make_app(settings, engine=engine, voices=voices, on_warm=on_warm)
     app.extensions["warmtalk-folder"] = held
     return app
@@ -191,6 +198,7 @@ def make_app(
     """Return the application; the caller has locked its results folder."""
     store = AvatarStore(settings.results_dir)
     live = LiveHub(settings)
+    known = open_heads(settings)
     runtime = Runtime(
         settings=settings,
         avatar=store.open(settings.avatar_id),
@@ -198,9 +206,10 @@ def make_app(
         voices=open_voices(settings, voices, on_start_failure),
         on_warm=on_warm,
         live=live,
+        claims=None if known is None else known.claims,
     )
     runtime.on_start_failure(on_start_failure)
-    app = assemble(settings, runtime, store, engine=engine, live=live)
+    app = assemble(settings, runtime, store, engine=engine, live=live, known_heads=known)
     runtime.start()
     runtime.open_decoders()
     context(app).uploads.open_examiner()
@@ -208,6 +217,32 @@ def make_app(
     context(app).webhooks.start()
     context(app).conversations.start()
     return app
+
+
+def own_head(settings: Settings) -> Head | None:
+    """Return this head; None if no other server uses the folder. Raises BadSettings."""
+    if settings.head is None:
+        return None
+    url = settings.head_url or own_url(settings.host, settings.port)
+    if url is None:
+        raise BadSettings(
+            f"head_url: is missing; the other heads cannot reach host = {settings.host!r}"
+        )
+    return Head(name=settings.head, url=url, version=VERSION)
+
+
+def open_heads(settings: Settings) -> Heads | None:
+    """Return the heads that share the results folder; None if this server is the only one.
+
+    Raises BadSettings, LocksNotShared and OSError.
+    """
+    own = own_head(settings)
+    if own is None:
+        return None
+    found = Heads(settings.results_dir, own)
+    found.require_shared_locks()
+    settings.own_dir.mkdir(parents=True, exist_ok=True)
+    return found
 
 
 def start_jobs(jobs: Jobs, on_start_failure: Callable[[Exception], None]) -> None:
@@ -239,15 +274,17 @@ def assemble(
     *,
     engine: EngineFactory = make_engine,
     live: LiveHub | None = None,
+    known_heads: Heads | None = None,
 ) -> Flask:
     """Return the application around a runtime; `engine` prepares new avatars.
 
     `live`: the hub that the runtime was given; without it, live viewers see the idle face only.
+    `known_heads`: those whose claims the runtime was given.
     """
     hub = live or idle_hub(settings, runtime)
     app = make_flask(settings)
     store_of_uploads = open_uploads(settings)
-    jobs = Jobs(settings.results_dir, limits_of(settings), describe=job_error)
+    jobs = Jobs(settings.own_dir, limits_of(settings), describe=job_error)
     usage = AvatarUsage(settings.avatar_id, runtime.sessions.registry, jobs, store_of_uploads)
     expiry = expiry_of(settings, store, usage, runtime)
     preparer = Preparer(settings, store, engine=engine, expiry=expiry)
@@ -260,6 +297,7 @@ def assemble(
             instruments=Instruments(),
             access=Access(keys_of(settings), LoginCookies(settings.results_dir)),
             runtime=runtime,
+            heads=known_heads,
             live=hub,
             pushes=Pushes(hub, push_urls=settings.push_urls, max_pushes=settings.max_pushes),
             rooms=make_rooms(settings, app),
@@ -300,12 +338,18 @@ def add_routes(app: Flask, settings: Settings) -> None:
     """Add the routes, and everything that happens to all requests."""
     log_requests(app)
     measure(app)
-    serve_behind_proxies(app, settings)
+    serve_behind_proxies(app, settings, is_head=head_check(context(app).heads))
     protect(app, settings)
+    route_to_heads(app)
     remove_files_of_refused_requests(app)
     app.register_error_handler(Exception, answer_problem)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+
+
+def head_check(known: Heads | None) -> Callable[[str], bool]:
+    """Return the check of the header by which another head recognises itself."""
+    return lambda value: known is not None and known.peers.sender(value) is not None
 
 
 def speak_for_live_clients(app_context: AppContext) -> None:
@@ -431,7 +475,7 @@ def open_uploads(settings: Settings) -> UploadStore:
         max_sound_s=settings.max_session_s,
     )
     check_disk = partial(require_free_space, min_free_mb=settings.min_free_mb)
-    return UploadStore(settings.results_dir / "uploads", limits, check_disk=check_disk)
+    return UploadStore(settings.own_dir / "uploads", limits, check_disk=check_disk)
 
 
 def keys_of(settings: Settings) -> KeyRing:
@@ -474,7 +518,7 @@ def main(
             on_warm=partial(announce, settings),
             on_start_failure=exit_on_start_failure,
         )
-        with lock_folder(settings.results_dir):
+        with lock_folder(settings.results_dir, own_head(settings)):
             prepare_avatar(settings, engine)
             check_avatar(settings, engine)
             with open_listeners(settings) as listeners:

@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 from http import HTTPStatus
+from itertools import chain
 from typing import IO
 
-from flask import request
+from flask import g, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
+from api.context import context
 from api.problem import BadBody
 from api.server.live_body import BodyBroken, BodyStalled
 
 PIECE_BYTES = 1 << 16
+MAX_KEPT_BYTES = 1 << 20
+"""Longest beginning of a body that is kept while its fields are read."""
 
 
 def body_pieces(max_bytes: int, setting: str) -> Iterator[bytes]:
@@ -31,7 +35,34 @@ def body_pieces(max_bytes: int, setting: str) -> Iterator[bytes]:
         stream = request.stream
     except RequestEntityTooLarge:
         raise too_long(request.content_length, max_bytes, setting) from None
-    return pieces_of(stream, max_bytes, setting)
+    pieces = pieces_of(stream, max_bytes, setting)
+    if context().heads is None:
+        return pieces
+    g.received_body = KeptPieces(pieces)
+    return g.received_body  # type: ignore[no-any-return]
+
+
+class KeptPieces(Iterator[bytes]):
+    """Pieces of a body whose beginning is kept, in case another head must receive it. One thread
+    at a time."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._kept: list[bytes] | None = []
+        self._kept_bytes = 0
+
+    def __next__(self) -> bytes:
+        piece = next(self._pieces)
+        if self._kept is not None:
+            self._kept.append(piece)
+            self._kept_bytes += len(piece)
+            if self._kept_bytes > MAX_KEPT_BYTES:
+                self._kept = None
+        return piece
+
+    def again(self) -> Iterator[bytes] | None:
+        """Return all pieces from the first one on; None if too many were read."""
+        return None if self._kept is None else chain([*self._kept], self)
 
 
 def pieces_of(stream: IO[bytes], max_bytes: int, setting: str) -> Iterator[bytes]:

@@ -1,14 +1,16 @@
 """Objects of the application that the views use."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
-from flask import Flask, current_app
+from flask import Flask, current_app, g, request
 
 from api.access import Access
 from api.audience import Audience
 from api.client_address import request_client
+from api.cross_site import changes_state
 from api.film_cache import FilmCache
+from api.head_passages import Passages
 from api.instruments import Instruments
 from api.open_sockets import OpenSockets
 from api.slots import Slots
@@ -20,6 +22,7 @@ from session.webvtt import Transcript
 from warm.avatars.store import AvatarStore
 from warm.conversation.conversations import Conversations
 from warm.fetch.fetcher import Fetcher
+from warm.heads.heads import Heads
 from warm.jobs.jobs import Jobs
 from warm.live.hub import LiveHub
 from warm.live.push.pushes import Pushes
@@ -29,6 +32,7 @@ from warm.preparer.usage import AvatarUsage
 from warm.production.film_handler import FilmHandler
 from warm.rooms.rooms import Rooms
 from warm.runtime import Runtime
+from warm.sessions.ownership import Ownership
 from warm.sessions.session import Session
 from warm.settings import Settings
 from warm.transcriber import Transcriber
@@ -50,6 +54,10 @@ class AppContext:
     instruments: Instruments
     access: Access
     runtime: Runtime
+    heads: Heads | None = None
+    """The servers that share the results folder; None if this one is alone."""
+    passages: Passages = field(default_factory=Passages)
+    """Requests that other heads work on."""
     live: LiveHub
     """The live process, which is started by its first client."""
     pushes: Pushes
@@ -93,6 +101,26 @@ def context(app: Flask | None = None) -> AppContext:
 
 
 def find_session(session_id: str) -> Session:
-    """Return the session of this id, or a new one that is not registered; raises BadSessionId."""
+    """Return the session of this id, or a new one that is not registered.
+
+    Until the request has ended, it stays with this server if the request may change it. Raises
+    BadSessionId, and the errors of `Ownership.claim` if it belongs to another server.
+    """
     client = request_client().name
-    return context().runtime.sessions.registry.lookup(session_id, client)
+    registry = context().runtime.sessions.registry
+    if changes_state(request):
+        use_session(registry.ownership, session_id)
+    return registry.lookup(session_id, client)
+
+
+def use_session(ownership: Ownership, session_id: str) -> None:
+    """Keep a session on this server until the current request has ended."""
+    if ownership.is_shared:
+        ownership.add_use(session_id)
+        g.setdefault("used_sessions", []).append(session_id)
+
+
+def end_uses(_error: BaseException | None = None) -> None:
+    """End the uses of the current request, which has ended."""
+    for session_id in g.pop("used_sessions", ()):
+        context().runtime.sessions.registry.ownership.end_use(session_id)

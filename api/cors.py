@@ -18,6 +18,7 @@ SENT_HEADERS = (
         "If-Range",
     ),
     *("Idempotency-Key", "Last-Event-ID", "Range", "X-Api-Key", "X-Request-Id"),
+    "X-Session-Id",
 )
 """Request headers that scripts of an admitted page may set."""
 EXPOSED_HEADERS = (

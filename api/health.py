@@ -13,6 +13,7 @@ from warm.render.health import Health
 
 HEALTHY = ("ok", "asleep", "loading")
 """An engine that is not loaded for lack of requests is healthy."""
+DRAINING = "this head takes no more sessions; the others do"
 STATUS_FIELDS = {
     "device": "device",
     "precision": "precision",
@@ -34,8 +35,11 @@ health = Blueprint("health", __name__)
 @operation(answers={200: HealthAnswer, 503: HealthAnswer}, tag="server", scope="public")
 def show() -> tuple[dict[str, Any], int]:
     """200 if the server answers requests, else 503 with the reason."""
-    found = context().runtime.health()
-    return health_json(found, context().jobs.counts()), 200 if found.state in HEALTHY else 503
+    found, heads = context().runtime.health(), context().heads
+    answer = health_json(found, context().jobs.counts())
+    if found.state in HEALTHY and heads is not None and heads.is_draining:
+        return answer | {"status": "draining", "reason": DRAINING}, 503
+    return answer, 200 if found.state in HEALTHY else 503
 
 
 @health.get("/livez")

@@ -12,7 +12,7 @@ from api.body import MAX_NUMBER, read_loose_query
 from api.context import context, find_session
 from api.operation import operation
 from api.problem import BadQuery
-from api.viewers import POLL_S, FilmQuery, Viewer, viewer_slot, wait_for_film
+from api.viewers import POLL_S, FilmQuery, Viewer, require_here, viewer_slot, wait_for_film
 from session.fragmented.writer import FilmWriter
 from session.hls import LEAST_WINDOW, Playlist
 from warm.sessions.paths import DEFAULT_SESSION
@@ -116,8 +116,10 @@ def wait_for_first_fragment(session: Session) -> Viewer:
 
 
 def require_viewer(viewer: Viewer) -> None:
-    """Raise NotReady if the server stops, ClientDisconnected if the client is gone."""
+    """Raise NotReady if the server stops, HeldElsewhere if the session has moved to another head,
+    ClientDisconnected if the client is gone."""
     if viewer.is_gone:
+        require_here(viewer.session)
         context().runtime.check_ready()
         raise ClientDisconnected
 

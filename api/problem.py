@@ -82,6 +82,16 @@ from warm.conversation.errors import (
 from warm.engines.base import EngineLost, EngineOutOfMemory
 from warm.engines.weights.errors import WeightsError
 from warm.fetch.errors import FetchBusy, FetchError
+from warm.heads.errors import (
+    HeadLost,
+    HeadSilent,
+    HeldElsewhere,
+    LocksNotShared,
+    NoHeads,
+    NotAHead,
+    NotDistinct,
+    SecretIncomplete,
+)
 from warm.installation import PackageMissing
 from warm.jobs.errors import (
     BadIdempotencyKey,
@@ -313,6 +323,14 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     BadHost: (400, "BadRequestError"),
     BadForwarding: (400, "BadRequestError"),
     UnknownHost: (421, "MisdirectedRequestError"),
+    HeldElsewhere: (421, "MisdirectedRequestError"),
+    HeadSilent: (503, "HeadError"),
+    HeadLost: (503, "HeadError"),
+    NoHeads: (404, "NotFoundError"),
+    NotAHead: (403, "ForbiddenError"),
+    LocksNotShared: (503, "HeadError"),
+    SecretIncomplete: (503, "HeadError"),
+    NotDistinct: (409, "SessionError"),
     CrossSiteRequest: (403, "ForbiddenError"),
     KeyRequired: (401, "AuthorizationError"),
     ScopeMissing: (403, "PermissionError"),
@@ -619,6 +637,8 @@ def headers_of(status: int, error: Exception) -> dict[str, str]:
         return {}
     seconds = RETRY_S
     if isinstance(error, QueueFull | JobQueueFull | NotReady | VoiceUnavailable | LiveUnavailable):
+        seconds = error.retry_after_s
+    if isinstance(error, HeadSilent | HeadLost | LocksNotShared):
         seconds = error.retry_after_s
     if isinstance(error, RecogniserFetching | RecogniserBusy | ModelBusy):
         seconds = error.retry_after_s

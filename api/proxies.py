@@ -5,7 +5,7 @@ the connection is in the setting `trusted_proxies`: anyone else may have written
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -24,6 +24,8 @@ from warm.settings.network import (
 SCHEMES = ("http", "https")
 RECEIVED_HOST = "warmtalk.received_host"
 """Key of the environment: `Host` as received, if a proxy reports another one."""
+RELAY = "HTTP_WARMTALK_RELAY"
+"""Key of the environment: the header by which heads recognise each other."""
 FAULT = "warmtalk.bad_forwarding"
 """Key of the environment: message about a header of a proxy that cannot be used."""
 IS_FOLDER = "warmtalk.lacks_slash"
@@ -49,8 +51,11 @@ class Report(NamedTuple):
 class BehindProxies:
     """WSGI middleware that restores client, scheme, host and path from the reports of proxies."""
 
-    def __init__(self, app: WSGIApplication, settings: Settings) -> None:
-        self._app = app
+    def __init__(
+        self, app: WSGIApplication, settings: Settings, *, is_head: Callable[[str], bool]
+    ) -> None:
+        """`is_head`: True for the value of `Warmtalk-Relay` that another head has sent."""
+        self._app, self._is_head = app, is_head
         self._trusted = TrustedProxies(settings.trusted_proxies)
         self._prefix = canonical_prefix(settings.path_prefix)
 
@@ -58,18 +63,19 @@ class BehindProxies:
         """Serve a request."""
         prefix, peer = self._prefix, peer_of(environ)
         environ["REMOTE_ADDR"] = "" if peer == LOCAL else peer  # IPv4 without ::ffff:
-        if peer in self._trusted:
+        is_head = self._is_head(environ.get(RELAY, ""))
+        if peer in self._trusted or is_head:
             try:
-                prefix = self._believe(environ) or prefix
+                prefix = self._believe(environ, is_head=is_head) or prefix
             except BadForwarding as error:
                 environ[FAULT] = str(error)
         enter_prefix(environ, prefix)
         return self._app(environ, start_response)
 
-    def _believe(self, environ: WSGIEnvironment) -> str:
+    def _believe(self, environ: WSGIEnvironment, *, is_head: bool) -> str:
         """Apply the report of a trusted peer; return the path prefix; raises BadForwarding."""
         report = read_report(environ)
-        environ["REMOTE_ADDR"] = self._client(peer_of(environ), report.clients)
+        environ["REMOTE_ADDR"] = self._client(peer_of(environ), report.clients, is_head=is_head)
         if report.scheme:
             environ["wsgi.url_scheme"] = report.scheme
         if report.host:
@@ -77,13 +83,13 @@ class BehindProxies:
             environ["HTTP_HOST"] = report.host
         return report.prefix
 
-    def _client(self, peer: str, clients: list[str]) -> str:
+    def _client(self, peer: str, clients: list[str], *, is_head: bool) -> str:
         """Return the last client in the chain whose report is not by a trusted proxy."""
         for reported in reversed(clients):
             address = reported_address(reported)
-            if peer not in self._trusted or address is None:
+            if not (peer in self._trusted or is_head) or address is None:
                 break
-            peer = address
+            peer, is_head = address, False
         return "" if peer == LOCAL else peer
 
 
@@ -179,9 +185,15 @@ def enter_prefix(environ: WSGIEnvironment, prefix: str) -> None:
         environ[IS_FOLDER] = path == prefix
 
 
-def serve_behind_proxies(app: Flask, settings: Settings) -> None:
-    """Have the application receive requests as their clients sent them."""
-    app.wsgi_app = BehindProxies(app.wsgi_app, settings)  # type: ignore[method-assign]
+def serve_behind_proxies(
+    app: Flask, settings: Settings, *, is_head: Callable[[str], bool] = lambda _value: False
+) -> None:
+    """Have the application receive requests as their clients sent them.
+
+    `is_head`: see `BehindProxies`.
+    """
+    proxies = BehindProxies(app.wsgi_app, settings, is_head=is_head)
+    app.wsgi_app = proxies  # type: ignore[method-assign]
     app.before_request(check_forwarding)
 
 

@@ -103,12 +103,18 @@ class EventFeed:
                 polls = 0 if event else polls + 1
                 if event:
                     yield event
-                elif self._runtime.is_stopping or is_disconnected(self._environ):
+                elif self._is_gone():
                     return
                 elif polls % KEEP_ALIVE_POLLS == 0:
                     yield KEEP_ALIVE
         except Exception as error:  # noqa: BLE001 - the top of a request whose response has started
             yield sse("error", problem_of(error).body())
+
+    def _is_gone(self) -> bool:
+        """True if the server stops, the client is gone or the session is at another head, where the
+        client then continues."""
+        has_moved = not self._runtime.sessions.registry.ownership.owns(self._session.id)
+        return self._runtime.is_stopping or has_moved or is_disconnected(self._environ)
 
     def _films(self, position: Position) -> Iterator[str | None]:
         """Yield the events of one film after the other; None after a poll without an event."""
@@ -116,6 +122,9 @@ class EventFeed:
             yield None
         while True:
             film = self._runtime.sessions.registry.film(self._session)
+            if not self._runtime.sessions.registry.ownership.owns(self._session.id):
+                yield None  # without a film here: it is not over
+                continue
             if film is None and position.end is None:
                 position = Position(None, 0)  # the whole film to come
             if position.film_id is not None and (film is None or film.film_id != position.film_id):

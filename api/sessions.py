@@ -1,9 +1,10 @@
 """Sessions: create, show, list, reset, delete."""
 
 import secrets
+from contextlib import suppress
 from typing import Annotated, Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, g, jsonify, request
 from pydantic import Field
 from werkzeug.exceptions import MethodNotAllowed
 
@@ -13,9 +14,14 @@ from api.context import context, find_session
 from api.example import example
 from api.operation import operation
 from api.serializers import archive_json, session_json, session_url
+from session.errors import FilmBusyError
+from warm.heads.errors import HeldElsewhere
 from warm.sessions.errors import UnknownSession
-from warm.sessions.paths import DEFAULT_SESSION
+from warm.sessions.paths import DEFAULT_SESSION, stored_ids
 from warm.sessions.session import Session
+
+CREDENTIALS = frozenset(("authorization", "x-api-key", "cookie"))
+"""Headers by which another head knows the key of a request."""
 
 sessions = Blueprint("sessions", __name__)
 
@@ -88,10 +94,32 @@ def show_existing(session_id: str) -> dict[str, Any]:
 @sessions.get("/sessions")
 @operation(answers={200: SessionsAnswer}, tag="sessions", scope="watch")
 def list_all() -> dict[str, Any]:
-    """All sessions that exist."""
+    """All sessions that exist, at whichever head."""
     runtime = context().runtime
-    every = runtime.sessions.registry.all()
-    return {"sessions": [session_json(session, runtime) for session in every]}
+    others = sessions_elsewhere()
+    if others is not None:
+        claim_unclaimed({str(each["session_id"]) for each in others})
+    every = [session_json(session, runtime) for session in runtime.sessions.registry.all()]
+    return {"sessions": sorted([*every, *(others or ())], key=lambda each: str(each["session_id"]))}
+
+
+def sessions_elsewhere() -> list[dict[str, Any]] | None:
+    """Return the sessions of the other heads; None if none is to be asked."""
+    heads = context().heads
+    if heads is None or g.is_passed:
+        return None
+    sent = {name: value for name, value in request.headers if name.lower() in CREDENTIALS}
+    answers = (heads.peers.get(head, "/sessions", sent) for head in heads.others())
+    return [each for answer in answers if answer for each in answer.get("sessions", ())]
+
+
+def claim_unclaimed(known: set[str]) -> None:
+    """Have the sessions on disk that no head has belong to this one, so that they are listed."""
+    registry = context().runtime.sessions.registry
+    for session_id in stored_ids(registry.results):
+        if session_id not in known and session_id not in registry:
+            with suppress(HeldElsewhere, OSError, FilmBusyError):
+                registry.lookup(session_id)
 
 
 @sessions.post("/sessions")

@@ -15,6 +15,7 @@ from api.disconnect import is_disconnected
 from api.problem import FilmReplaced, TooManyDownloads, TooManyViewers
 from session.factory import Film, live_film, require_live_writer
 from session.fragmented.writer import FilmWriter
+from warm.heads.errors import HeldElsewhere
 from warm.runtime import Runtime
 from warm.sessions.errors import UnknownSession
 from warm.sessions.session import Session
@@ -91,11 +92,18 @@ def wait_for_film(session: Session) -> FilmWriter:
     require_live_writer(context().settings.writer)
     film = runtime.sessions.registry.film(session)
     while film is None:
+        require_here(session)
         film = runtime.sessions.registry.wait_for_film(session, POLL_S)
         runtime.check_ready()
         if is_disconnected(request.environ):
             raise ClientDisconnected
     return live_film(require_requested(film))
+
+
+def require_here(session: Session) -> None:
+    """Raise HeldElsewhere if a session has moved to another head."""
+    if not context().runtime.sessions.registry.ownership.owns(session.id):
+        raise HeldElsewhere(session.id, None)
 
 
 class Viewer:
@@ -110,27 +118,34 @@ class Viewer:
     ) -> None:
         self.film = film
         """The writer of the film; a new one when the film continues after it was closed."""
-        self._session = session
+        self.session = session
         self._runtime = runtime
         self._environ = environ
 
     @property
     def is_film_over(self) -> bool:
         """True if the film will not grow any more."""
-        current = self._runtime.sessions.registry.film(self._session)
+        if self.has_moved:
+            return False
+        current = self._runtime.sessions.registry.film(self.session)
         return current is None or current.film_id != self.film.film_id
 
     @property
+    def has_moved(self) -> bool:
+        """True if the film grows at another head."""
+        return not self._runtime.sessions.registry.ownership.owns(self.session.id)
+
+    @property
     def is_gone(self) -> bool:
-        """True if the client disconnected, or the server is stopping."""
-        return self._runtime.is_stopping or is_disconnected(self._environ)
+        """True if the client disconnected, the server is stopping or the session has moved."""
+        return self._runtime.is_stopping or self.has_moved or is_disconnected(self._environ)
 
     def wait_past(self, end: int, timeout_s: float = POLL_S) -> int:
         """Return the committed end, once it is past `end`, the time is up or the film is over."""
         committed = self.film.wait_past(end, timeout_s)
         if committed > end or not self.film.is_closed or self.is_film_over:
             return committed
-        opened = self._runtime.sessions.registry.wait_for_film(self._session, timeout_s)
+        opened = self._runtime.sessions.registry.wait_for_film(self.session, timeout_s)
         if opened is not None and opened.film_id == self.film.film_id:
             self.film = live_film(opened)
         return self.film.wait_past(end, 0)

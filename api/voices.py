@@ -9,7 +9,7 @@ from pydantic import Field
 
 from api.answers.voices import VoicesAnswer
 from api.body import LooseQuery, read_loose_query
-from api.context import context, find_session
+from api.context import context
 from api.operation import operation
 from api.serializers import url
 from tts.voice import VoiceInfo
@@ -33,7 +33,7 @@ class SampleQuery(LooseQuery):
 def list_all() -> dict[str, Any]:
     """All voices, and the one of the default session."""
     runtime = context().runtime
-    default = runtime.choose(find_session(DEFAULT_SESSION))
+    default = runtime.choose(runtime.sessions.registry.peek(DEFAULT_SESSION))
     return {
         "default": default.voice,
         "default_language": default.language,

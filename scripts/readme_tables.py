@@ -39,6 +39,7 @@ GROUPS = {
     "max_watchers": "Viewers, health and shutdown",
     "max_live_viewers": "Live watching",
     "results_dir": "Paths and network",
+    "head": "Several heads",
 }
 """The heading of each group of settings, by the name of its first one."""
 HEADLINES = (

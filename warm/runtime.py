@@ -20,6 +20,7 @@ from warm.avatars.action import Action, find_action
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError, AvatarStore
 from warm.engines.base import Engine
+from warm.heads.claims import Claims
 from warm.render.context import RenderResources
 from warm.render.given_sound import GivenSound
 from warm.render.growing_text import GrowingText
@@ -69,15 +70,17 @@ class Runtime:
         on_warm: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         live: LiveSink = NO_LIVE,
+        claims: Claims | None = None,
     ) -> None:
-        """`live` receives the frames of sessions with live viewers."""
+        """`live` receives the frames of sessions with live viewers; `claims`: None if no other
+        server uses the results folder."""
         self.avatar = avatar
         self.counters = Counters()
-        trash = Trash(settings.results_dir)
+        trash = Trash(settings.results_dir, settings.head or "")
         self.archive = Archive(settings.results_dir, settings.max_archives, trash)
         self.avatar_cache = avatar_cache_of(settings, avatar, engine, clock)
         disposal = Disposal(trash, self.archive if settings.archive_on_reset else None)
-        self.sessions = sessions_of(settings, self.avatar_cache, disposal, clock)
+        self.sessions = sessions_of(settings, self.avatar_cache, disposal, clock, claims)
         self.private_films = PrivateFilms(
             self.avatar_cache, self.sessions.limits, settings.max_audio_s
         )
@@ -511,6 +514,26 @@ class Runtime:
         self.check_ready()
         self._end_session(session, lambda: self.sessions.lifecycle.remove(session))
 
+    def hand_over(self, session_id: str, *, disturbs: bool = False) -> str | None:
+        """Leave a session to the other servers of the folder; return the reason if it stays.
+
+        A session that speaks stays, and without `disturbs` one with live viewers as well. Raises
+        NotReady if the disk does not respond.
+        """
+        ownership = self.sessions.registry.ownership
+        if not ownership.owns(session_id):
+            return None
+        if not disturbs and self.is_live(session_id):
+            return "it has live viewers"
+        if self._thread.includes(session_id) or ownership.is_used(session_id):
+            return "it is in use"
+        hand_over = Command(
+            session_id=session_id,
+            action=lambda: self.sessions.lifecycle.hand_over(session_id),
+            is_blocking=True,
+        )
+        return None if self._thread.run(hand_over) else "it is in use"
+
     def _prepare(self, session: Session, choice: VoiceChoice) -> None:
         """Load the avatar of a session, and start to load a voice; raises UnusableSession."""
         if isinstance(self._voices, PreparableVoices):
@@ -587,7 +610,11 @@ def avatar_cache_of(
 
 
 def sessions_of(
-    settings: Settings, avatar_cache: AvatarCache, disposal: Disposal, clock: Callable[[], float]
+    settings: Settings,
+    avatar_cache: AvatarCache,
+    disposal: Disposal,
+    clock: Callable[[], float],
+    claims: Claims | None = None,
 ) -> Sessions:
     """The sessions of the results folder."""
     limits = SessionLimits(
@@ -603,5 +630,6 @@ def sessions_of(
         limits=limits,
         disposal=disposal,
         writer=settings.writer,
+        claims=claims,
         clock=clock,
     )

@@ -1,5 +1,7 @@
 // Requests to the server. A refused request throws the server's own explanation.
 
+const SESSION_ID = /^[\w-]{1,64}$/;
+
 /** The server refused a request: the `detail` of its answer, its `status`, and the `kind` of the error. */
 class Refused extends Error {
   constructor({ detail, reason, status, kind }) {
@@ -94,7 +96,7 @@ export function speakRecording(recording, name, fields) {
   const body = new FormData();
   for (const [field, value] of Object.entries(fields)) body.append(field, value);
   body.append("audio", recording, name);
-  return postForEvents("speak", { headers: {}, body });
+  return postForEvents("speak", { headers: sessionHeader(fields.session_id), body });
 }
 
 function postForEvents(path, { headers, body }) {
@@ -133,7 +135,13 @@ function parseJson(text) {
 }
 
 function json(body) {
-  return { headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+  const headers = { "content-type": "application/json", ...sessionHeader(body.session_id) };
+  return { headers, body: JSON.stringify(body) };
+}
+
+/** The session of a request as a header too, by which a proxy chooses the server of that session. */
+function sessionHeader(id) {
+  return SESSION_ID.test(id ?? "") ? { "x-session-id": id } : {};
 }
 
 /** Parses a body of server-sent events. */

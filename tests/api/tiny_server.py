@@ -16,6 +16,7 @@ if __name__ == "__main__":
     exit_on_signals()
 
 from collections.abc import Sequence  # noqa: E402
+from contextlib import ExitStack  # noqa: E402
 from threading import Event  # noqa: E402
 
 import cv2  # noqa: E402
@@ -24,8 +25,9 @@ import numpy as np  # noqa: E402
 import api.server.time_limits  # noqa: E402
 import api.server.worker  # noqa: E402
 from api.context import context  # noqa: E402
+from api.server.folder_lock import lock_folder  # noqa: E402
 from api.server.gunicorn_app import listen, serve  # noqa: E402
-from app import announce, assemble, exit_on_start_failure  # noqa: E402
+from app import announce, assemble, exit_on_start_failure, open_heads, own_head  # noqa: E402
 from tests.tiny_face import LoudnessEngine, tiny_avatar  # noqa: E402
 from tts.catalogue import espeak_voices  # noqa: E402
 from tts.heart.voices import HeartVoices  # noqa: E402
@@ -107,6 +109,7 @@ def main(results: Path, port: int, fault: str = "none", *named: str) -> None:
             sys.stdout.write("booting\n")
             Event().wait()
         live = LiveHub(settings)
+        heads = open_heads(settings)
         runtime = Runtime(
             settings=settings,
             avatar=tiny_avatar(results),
@@ -114,17 +117,21 @@ def main(results: Path, port: int, fault: str = "none", *named: str) -> None:
             voices=heart_voices() if fault == "heart" else espeak_voices(),
             on_warm=lambda: announce(settings),
             live=live,
+            claims=None if heads is None else heads.claims,
         )
         runtime.on_start_failure(exit_on_start_failure)
         runtime.start()
         runtime.open_decoders()
-        app = assemble(settings, runtime, AvatarStore(results), live=live)
+        app = assemble(settings, runtime, AvatarStore(results), live=live, known_heads=heads)
         context(app).jobs.start()
         context(app).webhooks.start()
         context(app).conversations.start()
         return app
 
-    with listen(settings.host, port) as listener:
+    with ExitStack() as held:
+        if settings.head is not None:
+            held.enter_context(lock_folder(results, own_head(settings)))
+        listener = held.enter_context(listen(settings.host, port))
         serve(settings, listener, load)
 
 

@@ -155,6 +155,10 @@ class Conversations:
             return self.get(turn_id)
         return turn
 
+    def is_answering(self, session_id: str) -> bool:
+        """Return True if a turn of a session is being answered or waits."""
+        return bool(self._schedule.runs(session_id))
+
     def run_of(self, turn_id: str) -> TurnRun | None:
         """Return a turn that is being answered or waits; None if it has ended."""
         return self._schedule.find(turn_id)

@@ -237,6 +237,14 @@ class LiveHub:
         self._clear(session_id, {"is_reset": True})
         self._refresh(session_id)
 
+    def leave(self, session_id: str, reason: str) -> None:
+        """End the feed of a session, whose viewers are disconnected; waits at most `CLEAR_S`."""
+        if session_id not in self._sessions or not self._supervisor.is_ready:
+            return
+        params = {"session": session_id, "reason": reason}
+        with suppress(LiveUnavailable):
+            self._supervisor.call("feed.end", {"params": params}, timeout_s=CLEAR_S)
+
     def _cleared(self, session_id: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
         """Pass on nothing older than this; return the parameters of `feed.clear`."""
         session = self._sessions.get(session_id)

@@ -65,6 +65,7 @@ class LiveServer:
         self.handler("stats")(self._report)
         self.handler("feed.clear")(self._clear)
         self.handler("feed.show")(self._nothing)
+        self.handler("feed.end")(self._end)
         self.handler("ping")(self._nothing)
 
     def handler(self, method: str) -> Callable[[Handler], Handler]:
@@ -208,6 +209,12 @@ class LiveServer:
         if feed is None:
             return {"frame": None}
         return {"frame": feed.clear(params["epoch"], is_reset=params["is_reset"])}
+
+    async def _end(self, params: dict[str, Any], _descriptors: list[int]) -> dict[str, Any]:
+        feed = self.find_feed(params["session"])
+        if feed is not None:
+            feed.close(params["reason"])
+        return {}
 
     async def _nothing(self, _params: dict[str, Any], _descriptors: list[int]) -> dict[str, Any]:
         """Answer a ping, or a call that has attached its session before."""

@@ -30,10 +30,15 @@ class AvatarUsage:
 
     def _sessions(self, avatar_id: str) -> list[str]:
         """Return the ids of the sessions that have chosen this avatar, or are speaking with it."""
-        return [
+        speaking = {
             session.id
             for session in self._registry.all()
-            if avatar_id in (session.choices.avatar_id, session.avatar and session.avatar.id)
+            if session.avatar and session.avatar.id == avatar_id
+        }
+        return [
+            session_id
+            for session_id, choices in self._registry.choices_of_all()
+            if choices.avatar_id == avatar_id or session_id in speaking
         ]
 
     def _jobs_of(self, avatar_id: str) -> Iterator[Job]:

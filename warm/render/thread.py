@@ -218,6 +218,10 @@ class RenderThread:
         """Keep the engine loaded, or have it loaded, for the duration of a block."""
         return self._demand.hold()
 
+    def includes(self, session_id: str) -> bool:
+        """Return True if a request of a session has no answer yet."""
+        return self._demand.includes(session_id)
+
     def queued_jobs(self, session_id: str) -> list[SpeakJob]:
         """Jobs of a session that wait in the queue."""
         return [job for job in self._queue.jobs() if job.session_id == session_id]

@@ -4,16 +4,20 @@ import logging
 import time
 from collections.abc import Callable
 
+from session.errors import FilmBusyError
 from warm.avatars.avatar import Avatar
 from warm.avatars.store import AvatarError
 from warm.sessions.admission import Admission
 from warm.sessions.avatar_cache import AvatarCache
 from warm.sessions.compatibility import Compatibility, without_avatar
 from warm.sessions.lifecycle import SessionLifecycle
-from warm.sessions.paths import stored_ids
+from warm.sessions.paths import is_stored, stored_ids
 from warm.sessions.record_file import now
 from warm.sessions.registry import SessionRegistry
 from warm.sessions.session import Session
+
+ENDING_S, ENDING_POLL_S = 5.0, 0.05
+"""Longest wait for the locks of a process that is ending, and the time between two attempts."""
 
 log = logging.getLogger(__name__)
 
@@ -45,21 +49,47 @@ class SessionFilms:
     def recover(self) -> None:
         """Register every session on disk; cut its film after the last committed fragment.
 
+        If other servers share the folder, a session is registered when it is claimed instead.
+
         A film that cannot be continued makes its session unusable until a reset. If the disk fails,
         the next request tries again. Raises FilmBusyError if another process uses the folder.
         """
-        now_s = self._clock()
+        if self._registry.ownership.is_shared:
+            return
         for session_id in stored_ids(self._registry.results):
-            session = self._registry.new(session_id)
-            session.idle_since_s = now_s
-            try:
-                session.recover()
-            except OSError:
-                log.exception("film not opened", extra={"session_id": session_id})
-            if session.load_error is not None:
-                context = {"session_id": session_id, "reason": str(session.load_error)}
-                log.error("session unusable", extra=context)
-            self._registry.publish(session)
+            self._recover(session_id)
+
+    def load(self, session_id: str) -> None:
+        """Register a session that was claimed, if it is on disk.
+
+        Its earlier writer may still be ending. Raises FilmBusyError and OSError.
+        """
+        if not is_stored(self._registry.results, session_id):
+            return
+        deadline_s = self._clock() + ENDING_S
+        while not self._recover_unless_busy(session_id, is_last=self._clock() > deadline_s):
+            time.sleep(ENDING_POLL_S)
+
+    def _recover_unless_busy(self, session_id: str, *, is_last: bool) -> bool:
+        try:
+            self._recover(session_id)
+        except FilmBusyError:
+            if is_last:
+                raise
+            return False
+        return True
+
+    def _recover(self, session_id: str) -> None:
+        session = self._registry.new(session_id)
+        session.idle_since_s = self._clock()
+        try:
+            session.recover()
+        except OSError:
+            log.exception("film not opened", extra={"session_id": session_id})
+        if session.load_error is not None:
+            context = {"session_id": session_id, "reason": str(session.load_error)}
+            log.error("session unusable", extra=context)
+        self._registry.publish(session)
 
     def preload(self, session: Session) -> None:
         """Load the avatar of a registered session on the calling thread; raises UnusableSession."""

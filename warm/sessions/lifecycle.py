@@ -50,8 +50,11 @@ class SessionLifecycle:
         `Admission.check_choices` raises, SessionBusy and OSError.
         """
         while True:
+            self._registry.ownership.claim(session.id)
             self._admission.check_choices(self._registry.current(session), named)
             with self._registering:
+                if not self._registry.ownership.owns(session.id):
+                    continue
                 session = self._registry.current(session)
                 is_new = session.id not in self._registry
                 session = self._register(session)
@@ -65,15 +68,20 @@ class SessionLifecycle:
     def enter(self, session: Session) -> Session:
         """Mark a session as in use, and register it tentatively if it does not exist.
 
-        Returns the registered session. Raises TooManySessions and OSError.
+        Returns the registered session. Raises TooManySessions, OSError, and the errors of
+        `Ownership.claim` if the session has moved to another server meanwhile.
         """
-        with self._registering:
-            session = self._registry.current(session)
-            if session.id not in self._registry:
-                session.is_tentative = True
-                session = self._register(session)
-            session.is_in_use = True
-            return session
+        while True:
+            self._registry.ownership.claim(session.id)
+            with self._registering:
+                if not self._registry.ownership.owns(session.id):
+                    continue
+                session = self._registry.current(session)
+                if session.id not in self._registry:
+                    session.is_tentative = True
+                    session = self._register(session)
+                session.is_in_use = True
+                return session
 
     def reset(self, session: Session, named: Mapping[str, Any]) -> str | None:
         """Dispose of the film; the choices stay, except those that are `named`.
@@ -103,6 +111,29 @@ class SessionLifecycle:
         with self._change(session):
             session.dispose_film(Disposal(self._disposal.trash))
             self._forget(session)
+
+    def hand_over(self, session_id: str) -> bool:
+        """Close a session that is not in use, and leave it to other servers; False if it is in use.
+
+        Viewers that wait for its film end. Waits for the disk.
+        """
+        ownership = self._registry.ownership
+        with ownership.changing(session_id):
+            with self._registering:
+                session = self._registry.peek(session_id)
+                is_wanted = self._places.is_wanted(session_id) or ownership.is_used(session_id)
+                if session.is_in_use or session.is_changing or is_wanted:
+                    return False
+                session.is_removed = True
+                ownership.disown(session_id)
+                if session_id in self._registry:
+                    self._registry.remove(session)
+            if session.film is not None:
+                close_film(session)
+            ownership.release(session_id)
+        self._registry.notify()
+        log.info("session handed over", extra={"session_id": session_id})
+        return True
 
     def clean_up(self, session: Session) -> None:
         """Delete a film in which nothing was said, and the session if it was made for that film."""
@@ -151,3 +182,12 @@ class SessionLifecycle:
     def _forget(self, session: Session) -> None:
         self._registry.remove(session)
         session.delete_files()
+
+
+def close_film(session: Session) -> None:
+    """Close the film of a session that leaves; if that fails, its next writer recovers it."""
+    try:
+        if session.film is not None:
+            session.film.close()
+    except OSError:
+        log.exception("film not closed", extra={"session_id": session.id})

@@ -43,3 +43,9 @@ def stored_ids(results: Path) -> Iterator[str]:
         yield DEFAULT_SESSION
     folders = {path.parent for name in names for path in results.glob(f"sessions/*/{name}")}
     yield from sorted(path.name for path in folders if ID_PATTERN.fullmatch(path.name))
+
+
+def is_stored(results: Path, session_id: str) -> bool:
+    """Return True if a session has a film or a record on disk."""
+    film = film_path(results, session_id)
+    return film.exists() or record_path(film).exists()

@@ -8,9 +8,11 @@ from threading import Condition
 
 from session.factory import Film
 from session.film import WriterKind
-from warm.sessions.paths import check_session_id, film_path
-from warm.sessions.record_file import SessionRecord
+from warm.sessions.ownership import Ownership
+from warm.sessions.paths import check_session_id, film_path, stored_ids
+from warm.sessions.record_file import RecordDamaged, SessionRecord, read_record
 from warm.sessions.session import Session
+from warm.sessions.voice_choice import Choices
 
 MAX_EVICTED = 10_000
 """Records of removed empty sessions that are remembered."""
@@ -31,6 +33,8 @@ class SessionRegistry:
     ) -> None:
         """`writer`: kind of the films' writer."""
         self.results = results
+        self.ownership = Ownership()
+        """The sessions that belong to this server. To be set before use."""
         self._writer = writer
         self._clock = clock
         self._sessions: dict[str, Session] = {}
@@ -50,10 +54,15 @@ class SessionRegistry:
     def lookup(self, session_id: str, client: str = "") -> Session:
         """Return the session of this id, or a new one of `client` that is not registered.
 
-        Raises BadSessionId.
+        It belongs to this server then. Raises BadSessionId, and the errors of `Ownership.claim`.
         """
         check_session_id(session_id)
+        self.ownership.claim(session_id)
         return self._get(session_id) or self.new(session_id, client)
+
+    def peek(self, session_id: str) -> Session:
+        """Return a session as far as this server knows it, whichever server it belongs to."""
+        return self._get(session_id) or self.new(session_id)
 
     def current(self, session: Session) -> Session:
         """Return the session that has this id now.
@@ -68,6 +77,18 @@ class SessionRegistry:
         """Return all registered sessions, by id."""
         with self._changed:
             return [session for _, session in sorted(self._sessions.items())]
+
+    def choices_of_all(self) -> list[tuple[str, Choices]]:
+        """Return the choices of all sessions, with their ids; those of other servers as they are on
+        disk."""
+        own = [(session.id, session.choices) for session in self.all()]
+        if not self.ownership.is_shared:
+            return own
+        return own + [
+            (session_id, record.choices)
+            for session_id in stored_ids(self.results)
+            if session_id not in self and (record := self._stored_record(session_id)) is not None
+        ]
 
     def film(self, session: Session) -> Film | None:
         """Return the film that a session has now; None if it has none or is not registered.
@@ -142,6 +163,12 @@ class SessionRegistry:
         """Wake the waiting threads."""
         with self._changed:
             self._changed.notify_all()
+
+    def _stored_record(self, session_id: str) -> SessionRecord | None:
+        try:
+            return read_record(film_path(self.results, session_id))
+        except (RecordDamaged, OSError):
+            return None
 
     def _get(self, session_id: str) -> Session | None:
         with self._changed:

@@ -24,8 +24,11 @@ class Trash:
     crash left in the folder are removed by the next `empty`. Any thread.
     """
 
-    def __init__(self, results: Path) -> None:
-        self._results, self._folder = results, results / FOLDER
+    def __init__(self, results: Path, owner: str = "") -> None:
+        """`owner`: name of this server if several use the folder; it leaves the trash of others."""
+        self._results = results
+        self._folder = results / "heads" / f"{PREFIX}{owner}" if owner else results / FOLDER
+        self._prefix = f"{PREFIX}{owner}+" if owner else PREFIX
         self._thread = ThreadPoolExecutor(1, "trash")
         self._reserved: set[str] = set()
         """Names of files being moved here, up to the first dot."""
@@ -37,7 +40,7 @@ class Trash:
         Raises OSError.
         """
         folder = self._usable_folder()
-        name = f"{PREFIX}{secrets.token_hex(8)}"
+        name = f"{self._prefix}{secrets.token_hex(8)}"
         self._reserved.add(name)
         try:
             yield folder / f"{name}.mp4"
@@ -77,7 +80,7 @@ class Trash:
 
     def _empty(self) -> None:
         """Remove all files, including those of an earlier process. The only code that unlinks."""
-        for path in (*self._folder.glob("*"), *self._results.glob(f"{PREFIX}*")):
+        for path in (*self._folder.glob("*"), *self._results.glob(f"{self._prefix}*")):
             if path.name.partition(".")[0] in self._reserved:
                 continue
             try:

@@ -23,6 +23,7 @@ from warm.settings.network import (
     check_prefix,
     check_proxies,
     check_public_url,
+    checked_head_url,
     joined,
 )
 from warm.settings.ray_address import check_ray_address
@@ -478,6 +479,17 @@ class Settings(StabilizedAvatarSettings):
     """Path below which a proxy serves this server, such as `/talk`; the proxy may or may not remove
     it from its requests."""
 
+    # One of several heads.
+    head: Annotated[str | None, Field(pattern=ID_PATTERN.pattern)] = None
+    """Name of this server among several that share `results_dir`: docs/scaling.md. None: no other
+    server uses the folder."""
+    head_url: str | None = None
+    """Address at which the other heads reach this one, such as `http://10.0.0.5:8000`. None: the
+    address that `host` and `port` give."""
+    head_dir: Path | None = None
+    """Folder of what belongs to this head alone: its jobs, conversations and uploads. None:
+    `results_dir/heads/NAME`."""
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -551,6 +563,11 @@ class Settings(StabilizedAvatarSettings):
     def _check_ray_address(cls, value: str) -> str:
         check_ray_address(value)
         return value
+
+    @field_validator("head_url")
+    @classmethod
+    def _check_head_url(cls, value: str | None) -> str | None:
+        return checked_head_url(value)
 
     @field_validator("models_endpoint")
     @classmethod
@@ -649,6 +666,13 @@ class Settings(StabilizedAvatarSettings):
     def voices_folder(self) -> Path:
         """Folder of voices in files; it need not exist."""
         return self.models_dir / "voices" if self.voices_dir is None else self.voices_dir
+
+    @property
+    def own_dir(self) -> Path:
+        """Folder of what belongs to this server alone; the results folder without other heads."""
+        if self.head is None:
+            return self.results_dir
+        return self.head_dir or self.results_dir / "heads" / self.head
 
     @property
     def http_threads(self) -> int:

@@ -178,6 +178,16 @@ def check_public_url(value: str | None) -> None:
         )
 
 
+def checked_head_url(value: str | None) -> str | None:
+    """Return the address of a head without final slash; ValueError unless it has only a host."""
+    if value is None:
+        return None
+    check_public_url(value)
+    if urlsplit(value).path.strip("/"):
+        raise ValueError("must be an address without path, such as http://10.0.0.5:8000")
+    return value.rstrip("/")
+
+
 def canonical_prefix(value: str | None) -> str:
     """A path prefix without final slash; empty for none."""
     return (value or "").rstrip("/")

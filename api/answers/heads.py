@@ -1,0 +1,50 @@
+"""Answers about the heads that share a results folder."""
+
+from pydantic import Field
+
+from api.answers import Answer
+
+
+class HeadAnswer(Answer):
+    """One head."""
+
+    name: str
+    url: str = Field(description="Address at which the other heads reach it.")
+    version: str
+    is_own: bool = Field(description="Whether this head has made the answer.")
+    is_answering: bool
+    is_draining: bool | None = Field(description="Null if it does not answer.")
+    sessions: list[str] | None = Field(description="Those that belong to it at present.")
+
+
+class HeadsAnswer(Answer):
+    """All heads that run."""
+
+    heads: list[HeadAnswer] = Field(description="Empty if this server is alone.")
+
+
+class OwnHeadAnswer(Answer):
+    """What a head asks another one."""
+
+    head: str
+    version: str
+    holds: bool = Field(description="Whether the session belongs to it.")
+    is_draining: bool
+    sessions: list[str]
+
+
+class ReleasedAnswer(Answer):
+    """The answer to a head that asks for a session."""
+
+    released: bool
+    reason: str | None = Field(description="Reason for which the session stays.")
+
+
+class DrainedAnswer(Answer):
+    """The state of a head that takes no more sessions."""
+
+    head: str
+    is_drained: bool = Field(description="Whether it can be stopped without ending any speech.")
+    sessions: list[str] = Field(description="Those that are still there.")
+    speaking: int = Field(description="Clips that are being rendered.")
+    waiting: int = Field(description="Requests to speak that wait.")

@@ -1,0 +1,208 @@
+"""Routing: a request is answered by the head that has its session, whichever head receives it.
+
+A proxy sends the requests of a session to one head, which takes the session when it is free, and
+asks for it when another head has it but does not use it. A request that reaches another head is
+passed on.
+"""
+
+import logging
+import time
+from http import HTTPStatus
+
+from flask import Flask, Response, current_app, g, request
+from flask.typing import ResponseReturnValue
+
+from api.context import context, end_uses, use_session
+from api.cross_site import changes_state
+from api.heads.passing import (
+    NOT_HELD,
+    BodyIncomplete,
+    HeadUnreachable,
+    NotHeld,
+    pass_on,
+)
+from api.problem import answer_problem
+from warm.avatars.store import ID_PATTERN
+from warm.heads.errors import HeadLost, HeadSilent, HeldElsewhere
+from warm.heads.head import Head
+from warm.heads.heads import Heads
+from warm.heads.peers import RELAY_HEADER
+
+SESSION_HEADER = "X-Session-Id"
+"""Header by which a client names the session of a request whose body names it."""
+ROUTED_HEADER = "Warmtalk-Routed"
+"""Header by which a proxy reports the session for which it has chosen this head."""
+HEAD_HEADER = "Warmtalk-Head"
+"""Header of a response: the head that has made it."""
+SETTLE_S = 8.0
+"""Longest search for the head of a session, while heads end and start."""
+POLL_S = 0.1
+OWN_RULES = frozenset(
+    (
+        *("/", "/health", "/livez", "/metrics", "/stats", "/docs", "/openapi.json", "/heads"),
+        *("/heads/own", "/heads/release", "/heads/drain", "/web/<path:name>", "/sessions"),
+    )
+)
+"""Routes that concern the head that receives the request."""
+FOLDERS_OF_HEADS = (
+    *("/jobs/", "/uploads/", "/results/", "/generate/", "/status/", "/video/", "/chat/<job_id>"),
+    *("/talks/", "/clips/<", "/talk-status/", "/audios/", "/images/"),
+)
+"""Routes of things that belong to one head, and that no request can find by a session."""
+
+log = logging.getLogger(__name__)
+
+
+def route_to_heads(app: Flask) -> None:
+    """Have every request answered by the head that has its session."""
+    app.before_request(route_request)
+    app.after_request(name_head)
+    app.after_request(seek_elsewhere)
+    app.teardown_request(end_uses)
+    app.register_error_handler(HeldElsewhere, route_late)
+
+
+def route_request() -> Response | None:
+    """Answer a request that names a session of another head in its path, query or header."""
+    heads = context().heads
+    if heads is None or request.url_rule is None or request.method == "OPTIONS":
+        return None
+    g.is_passed = heads.peers.sender(request.headers.get(RELAY_HEADER)) is not None
+    session_id = named_session()
+    if session_id is None or not ID_PATTERN.fullmatch(session_id):
+        return None
+    return settle(heads, session_id)
+
+
+def named_session() -> str | None:
+    """Return the session that the path, the query or a header of a request names, if any."""
+    rule = request.url_rule
+    if rule is None or rule.rule in OWN_RULES:
+        return None
+    named = (request.view_args or {}).get("session_id") or request.args.get("session_id")
+    return named or request.headers.get(SESSION_HEADER)
+
+
+def route_late(error: HeldElsewhere) -> ResponseReturnValue:
+    """Answer a request whose body names a session of another head: the error handler."""
+    heads = context().heads
+    if heads is None or g.get("is_late", False):
+        return refused(error)
+    g.is_late = True
+    try:
+        found = settle(heads, error.session_id)
+        if found is None and "received_body" not in g:
+            return current_app.dispatch_request()  # the session has come here meanwhile
+    except (BodyIncomplete, HeldElsewhere):
+        return refused(error)
+    except Exception as other:  # noqa: BLE001 - the top of a request
+        return answer_problem(other)
+    return refused(error) if found is None else found
+
+
+def refused(error: HeldElsewhere) -> Response:
+    """Refuse a request that cannot be passed on (any more)."""
+    response = answer_problem(error)
+    response.headers[NOT_HELD] = error.session_id
+    return response
+
+
+def settle(heads: Heads, session_id: str) -> Response | None:
+    """Have a session belong to this head and return None, or return the answer of its head.
+
+    Raises HeldElsewhere for a request that was passed on, HeadSilent, HeadLost, BodyIncomplete, and
+    the errors of `Ownership.claim`.
+    """
+    ownership = context().runtime.sessions.registry.ownership
+    if changes_state(request):
+        use_session(ownership, session_id)
+    deadline_s = time.monotonic() + SETTLE_S
+    while True:
+        holder = None
+        try:
+            ownership.claim(session_id)
+        except HeldElsewhere as error:
+            if g.is_passed:
+                raise
+            holder = error.holder
+        except OSError as error:
+            return answer_of_successor(heads, session_id, error)
+        else:
+            return None
+        if holder is None:
+            time.sleep(POLL_S)
+        elif (answer := answer_of(heads, holder, session_id)) is not None:
+            return answer
+        if time.monotonic() > deadline_s:
+            raise HeadSilent(session_id, holder)
+
+
+def asks_for_it(heads: Heads, session_id: str) -> bool:
+    """True if a proxy has chosen this head for a session, so that the session should come here."""
+    return request.headers.get(ROUTED_HEADER) == session_id and not heads.is_draining
+
+
+def answer_of(heads: Heads, holder: Head, session_id: str) -> Response | None:
+    """Return the answer of the head that has a session; None if the session may be free by now.
+
+    Raises HeadSilent, HeadLost and BodyIncomplete.
+    """
+    if asks_for_it(heads, session_id) and heads.peers.release(holder, session_id):
+        return None
+    if heads.peers.is_silent(holder):
+        raise HeadSilent(session_id, holder)
+    try:
+        return pass_on(holder, heads.peers, context().passages)
+    except HeadUnreachable as error:
+        if heads.peers.is_silent(holder):
+            raise HeadSilent(session_id, holder) from error
+    except NotHeld:
+        pass
+    except HeadLost:
+        if changes_state(request):
+            raise
+    time.sleep(POLL_S)
+    return None
+
+
+def answer_of_successor(heads: Heads, session_id: str, error: OSError) -> Response:
+    """Return the answer of another head, because the disk of this one failed with `error`.
+
+    Raises `error` if there is no other head.
+    """
+    successor = None if g.is_passed else heads.successor(session_id)
+    if successor is None:
+        raise error
+    log.error("a session is left to %s", successor, exc_info=error)
+    try:
+        return pass_on(successor, heads.peers, context().passages)
+    except (HeadUnreachable, NotHeld):
+        raise error from None
+
+
+def seek_elsewhere(response: Response) -> Response:
+    """Return the answer of another head if this one does not know the job or upload of a request.
+    Jobs and uploads belong to the head that has received them."""
+    heads, rule = context().heads, request.url_rule
+    if heads is None or rule is None or response.status_code != HTTPStatus.NOT_FOUND:
+        return response
+    if g.get("is_passed", False) or not rule.rule.startswith(FOLDERS_OF_HEADS):
+        return response
+    for head in heads.others():
+        try:
+            found = pass_on(head, heads.peers, context().passages)
+        except (HeadUnreachable, HeadLost, NotHeld, BodyIncomplete):
+            continue
+        if found.status_code != HTTPStatus.NOT_FOUND:
+            response.close()
+            return found
+        found.close()
+    return response
+
+
+def name_head(response: Response) -> Response:
+    """Name the head in its response, unless another one has made it."""
+    heads = context().heads
+    if heads is not None:
+        response.headers.setdefault(HEAD_HEADER, heads.own.name)
+    return response

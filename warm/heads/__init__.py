@@ -1,0 +1,1 @@
+"""Several servers that share one results folder: which of them exist, and which has a session."""
