@@ -93,6 +93,8 @@ class Video:
         """True if the transfer function is PQ or HLG, which is not tone-mapped; set likewise."""
         self.backdrop: Sequence[int] = WHITE
         """BGR colour behind transparent parts."""
+        self.interpolation = EXACT_SCALING
+        """Of the conversion and scaling to pictures."""
         self._has_alpha = False
         self.start_s = Fraction(0)
         """Time stamp of the first frame, on the clock of the file; set when it is read."""
@@ -142,10 +144,14 @@ class Video:
         Each array is new, except that a frame that is shown for longer is yielded again.
         """
         last: tuple[VideoFrame, NDArray[np.uint8]] | None = None
-        for frame in frames_at_rate(self._timed(), self._fps):
+        for frame in self.stored_frames():
             if last is None or last[0] is not frame:
-                last = frame, self._decode(frame)
+                last = frame, self.picture(frame)
             yield last[1]
+
+    def stored_frames(self) -> Iterator[VideoFrame]:
+        """Yield the frames of `frames` as they are stored; one that is shown for longer again."""
+        yield from frames_at_rate(self._timed(), self._fps)
 
     def _timed(self) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
         """Yield (start, end, frame) in seconds from the first frame; ends may be estimates."""
@@ -176,7 +182,8 @@ class Video:
         )
         return DamagedMediaError(f"The video {self._path} {reason}. Send the file again.")
 
-    def _decode(self, frame: VideoFrame) -> NDArray[np.uint8]:
+    def picture(self, frame: VideoFrame) -> NDArray[np.uint8]:
+        """Return a frame of `stored_frames` as `frames` yields it."""
         orientation = self._orientations.read(frame)
         if self._size is None:
             stored = square_pixel_size(frame, self._stream.sample_aspect_ratio)
@@ -195,7 +202,7 @@ class Video:
             height=size[1],
             format="bgra" if has_alpha(frame) else "bgr24",
             src_colorspace=colour_matrix(frame),
-            interpolation=EXACT_SCALING,
+            interpolation=self.interpolation,
         )
         return flatten_alpha(np.asarray(converted.to_ndarray(), np.uint8), self.backdrop)
 

@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from session.disk import replace_file
 from warm.face.landmarks import inter_ocular, lip_gap, lip_width
+from warm.media.picture_size import scaled_size
 from warm.prepare.face_checks import sharpness, yaw_deg
 from warm.training_data.errors import write_errors_explained
 from warm.training_data.face_box import face_box, landmarks_68
 from warm.training_data.shots import ShotMeter, find_cuts
 from warm.training_data.speaker_tracking import Sighting, SpeakerTracker
 
+ANALYSIS_SIDE = 1280
+"""Larger pictures are scaled down to this for the analysis."""
 SHARPNESS_EVERY = 5
 """Frames between two measurements of the sharpness, which takes as long as the tracking."""
 NOSE, CHIN = 1, 152
@@ -70,6 +73,28 @@ class Analysis:
             return cls(**{each.name: stored[each.name] for each in fields(cls)})
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ClipScale:
+    """Scale from the pictures of the analysis to those of the clips."""
+
+    factors: NDArray[np.float64]
+    """(2,) for x and y."""
+    size: tuple[int, int]
+    """(width, height) of the clips."""
+
+    @classmethod
+    def of(cls, stored: tuple[int, int], max_side: int) -> Self:
+        """Return the scale for a video of (width, height) `stored`."""
+        clip = np.array(scaled_size(*stored, max_side))
+        seen = np.array(scaled_size(*stored, min(max_side, ANALYSIS_SIDE)))
+        width, height = (clip & ~1).tolist()
+        return cls(clip / seen, (width, height))
+
+    def placed(self, mesh: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(468, 2) landmarks in the pictures of the clips; centres of pixels are whole numbers."""
+        return np.asarray((mesh[:, :2] + 0.5) * self.factors - 0.5, np.float32)
+
+
 @dataclass(slots=True)
 class Rows:
     """Rows of the arrays that are being collected."""
@@ -81,7 +106,7 @@ class Rows:
     numbers: list[NDArray[np.float32]] = field(default_factory=list)
     """Extent, lips, yaw, sharpness, other."""
 
-    def add(self, picture: Picture, seen: Sighting | None) -> None:
+    def add(self, picture: Picture, seen: Sighting | None, scale: ClipScale) -> None:
         """Add the next frame."""
         self.has_face.append(seen is not None)
         self.is_new_face.append(seen is not None and seen.is_new)
@@ -90,16 +115,18 @@ class Rows:
             self.landmarks.append(np.zeros((68, 2), np.int32))
             self.numbers.append(np.full(10, np.nan, np.float32))
             return
-        self.box.append(face_box(seen.mesh, (picture.shape[1], picture.shape[0])))
-        self.landmarks.append(landmarks_68(seen.mesh))
-        self.numbers.append(self._numbers(picture, seen))
+        placed = scale.placed(seen.mesh)
+        self.box.append(face_box(placed, scale.size))
+        self.landmarks.append(landmarks_68(placed))
+        self.numbers.append(self._numbers(picture, seen, placed))
 
-    def _numbers(self, picture: Picture, seen: Sighting) -> NDArray[np.float32]:
-        flat = seen.mesh[:, :2]
-        is_measured = len(self.box) % SHARPNESS_EVERY == 1 and is_inside(flat, picture)
+    def _numbers(
+        self, picture: Picture, seen: Sighting, placed: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        is_measured = len(self.box) % SHARPNESS_EVERY == 1 and is_inside(seen.mesh, picture)
         sharp = sharpness(picture, seen.mesh) if is_measured else np.nan
         facts = [*lip_measures(seen.mesh), yaw_deg(seen.mesh), sharp, seen.other]
-        return np.array([*flat.min(axis=0), *flat.max(axis=0), *facts], np.float32)
+        return np.array([*placed.min(axis=0), *placed.max(axis=0), *facts], np.float32)
 
 
 def lip_measures(mesh: NDArray[np.float32]) -> tuple[float, float, float]:
@@ -110,30 +137,32 @@ def lip_measures(mesh: NDArray[np.float32]) -> tuple[float, float, float]:
 
 def is_inside(points: NDArray[np.float32], picture: Picture) -> bool:
     """Return True if the middle of the points' box is in the picture."""
-    x, y = (points.min(axis=0) + points.max(axis=0)) / 2
+    x, y = (points[:, :2].min(axis=0) + points[:, :2].max(axis=0)) / 2
     return bool(0 <= x < picture.shape[1] and 0 <= y < picture.shape[0])
 
 
 class Analyser:
     """Measures the frames of one video, one after another."""
 
-    def __init__(self, models: Path) -> None:
-        """Open the face models in a folder; raises FaceModelError."""
+    def __init__(self, models: Path, max_side: int) -> None:
+        """Open the face models in a folder; `max_side` of the clips. Raises FaceModelError."""
         self._tracker, self._meter = SpeakerTracker(models), ShotMeter()
-        self._rows = Rows()
-        self._size = (0, 0)
+        self._rows, self._max_side = Rows(), max_side
+        self._scale: ClipScale | None = None
 
-    def add(self, picture: Picture) -> None:
-        """Measure the next (h, w, 3) BGR frame."""
-        self._size = picture.shape[1], picture.shape[0]
+    def add(self, picture: Picture, stored_size: tuple[int, int]) -> None:
+        """Measure the next (h, w, 3) BGR frame of a video of (width, height) `stored_size`."""
+        self._scale = self._scale or ClipScale.of(stored_size, self._max_side)
         is_cut = self._meter.add(picture)
-        self._rows.add(picture, self._tracker.track(picture, is_cut=is_cut))
+        seen = self._tracker.track(picture, is_cut=is_cut)
+        self._rows.add(picture, seen, self._scale)
 
     def result(self) -> Analysis:
         """Return the measurements of all frames, of which there is at least one."""
+        assert self._scale is not None
         rows, numbers = self._rows, np.stack(self._rows.numbers)
         return Analysis(
-            size=np.array(self._size, np.int32),
+            size=np.array(self._scale.size, np.int32),
             is_cut=find_cuts(np.array(self._meter.steps), np.array(self._meter.strides)),
             has_face=np.array(rows.has_face),
             is_new_face=np.array(rows.is_new_face),

@@ -15,12 +15,13 @@ import av
 import numpy as np
 from av.audio.stream import AudioStream
 from av.codec.context import Flags
+from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
-from session import audio_encoder, video_encoder
+from session import audio_encoder
 from session.disk import replace_file, temporary_path
 from warm.training_data.analysis import Analysis
+from warm.training_data.clip_frames import Colours
 from warm.training_data.config import FPS, PreprocessConfig
 from warm.training_data.errors import write_errors_explained
 from warm.training_data.layout import ClipPaths, Layout
@@ -39,7 +40,9 @@ class ClipWriter:
     frames. One thread encodes, so that the bytes do not depend on the number of processors.
     """
 
-    def __init__(self, path: Path, size: tuple[int, int], config: PreprocessConfig) -> None:
+    def __init__(
+        self, path: Path, size: tuple[int, int], colours: Colours, config: PreprocessConfig
+    ) -> None:
         """Open a temporary file next to `path` for pictures of (width, height) `size`."""
         self._path, self._temporary = path, temporary_path(path)
         self._frames = 0
@@ -49,15 +52,15 @@ class ClipWriter:
             )
         self._video = self._container.add_stream("libx264", rate=FPS)
         assert isinstance(self._video, VideoStream)
-        set_up_video(self._video, size, config)
+        set_up_video(self._video, size, colours, config)
         self._audio = self._container.add_stream(audio_encoder.CODEC, rate=CLIP_HZ)
         assert isinstance(self._audio, AudioStream)
         audio_encoder.set_up(self._audio.codec_context)
 
-    def write(self, picture: NDArray[np.uint8], sound: Pcm) -> None:
-        """Append a (h, w, 3) BGR picture and its 48 kHz samples; raises TrainingDataError."""
-        video = video_encoder.to_frame(picture)
+    def write(self, video: VideoFrame, sound: Pcm) -> None:
+        """Append a frame and its 48 kHz samples; raises TrainingDataError."""
         video.pts, video.time_base = self._frames, Fraction(1, FPS)
+        video.pict_type = PictureType.NONE  # as the encoder decides, not as it was stored
         samples = sound.astype(np.float32)[np.newaxis] / np.float32(32768)
         audio = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
         audio.sample_rate, audio.time_base = CLIP_HZ, Fraction(1, CLIP_HZ)
@@ -96,7 +99,9 @@ class ClipWriter:
             self._temporary.unlink(missing_ok=True)
 
 
-def set_up_video(stream: VideoStream, size: tuple[int, int], config: PreprocessConfig) -> None:
+def set_up_video(
+    stream: VideoStream, size: tuple[int, int], colours: Colours, config: PreprocessConfig
+) -> None:
     """Set the parameters of the H.264 encoder."""
     stream.width, stream.height = size
     stream.pix_fmt = "yuv420p"
@@ -106,8 +111,8 @@ def set_up_video(stream: VideoStream, size: tuple[int, int], config: PreprocessC
     context.gop_size = KEY_FRAME_EVERY
     context.max_b_frames = 0
     context.flags |= Flags.global_header | Flags.bitexact
-    context.colorspace, context.color_range = 6, 1  # BT.601, as `to_frame` converts
-    context.color_primaries, context.color_trc = 1, 1
+    context.colorspace, context.color_range = colours.matrix, colours.range
+    context.color_primaries, context.color_trc = colours.primaries, colours.transfer
     context.options = {"preset": config.preset, "crf": str(config.crf), "x264-params": "threads=1"}
 
 

@@ -90,7 +90,7 @@ class PreprocessConfig(BaseModel):
     crf: Annotated[int, Field(ge=0, le=40)] = 15
     preset: Annotated[
         str, Field(pattern="^(ultra|super|very)fast$|^faster$|^fast$|^medium$|^slow$")
-    ] = "veryfast"
+    ] = "superfast"
     """Preset of x264."""
     workers: Annotated[int, Field(ge=1, le=256)] | None = None
     """Number of processes; by default one per processor."""

@@ -1,6 +1,7 @@
 """A run over all raw videos: processes, progress, lists, report."""
 
 import fcntl
+import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -154,6 +155,7 @@ class Run:
         )
         with suppress(OSError):
             remove_outputs(source.name, self._layout)
+        shutil.rmtree(self._layout.work / source.name, ignore_errors=True)
         try:
             record.save(self._layout)
         except TrainingDataError as failure:

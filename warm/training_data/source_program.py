@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from isolation.item import Item
 from warm.media.sniff import DamagedMediaError
-from warm.training_data.analysis import Analyser, Analysis
+from warm.training_data.analysis import ANALYSIS_SIDE, Analyser, Analysis
 from warm.training_data.check import read_samples
+from warm.training_data.clip_frames import ClipFrame, ClipFrames
 from warm.training_data.clip_writer import ClipWriter, clip_meta, write_json, write_wav
 from warm.training_data.config import FPS, PreprocessConfig
 from warm.training_data.contact_sheet import shown_frames, tile, write_sheet
@@ -101,11 +102,12 @@ class SourceWork:
             self.folder.mkdir(parents=True)
         notes: list[str] = []
         yield from self._write_sound(notes)
-        analyser = Analyser(self.models)
-        with open_source_video(self.path, max_side=self.config.max_side) as video:
+        analyser = Analyser(self.models, self.config.max_side)
+        side = min(self.config.max_side, ANALYSIS_SIDE)
+        with open_source_video(self.path, max_side=side, is_exact=False) as video:
             total = max(1, round((video.announced_s or Fraction(60)) * FPS))
             for number, picture in enumerate(video.frames()):
-                analyser.add(picture)
+                analyser.add(picture, video.stored_size)
                 if number % REPORT_FRAMES == 0:
                     yield progress(ANALYSIS_SHARE * number / max(total, number))
             notes += video.notes
@@ -137,12 +139,13 @@ class SourceWork:
         if not parts:
             return
         with open_source_video(self.path, max_side=self.config.max_side) as video:
-            frames, at = video.frames(), 0
+            source = ClipSource(analysis, sound, ClipFrames(video), self.config)
+            frames, at = iter(source.frames), 0
             for part in parts:
-                pictures = islice(frames, part.segment.start - at, part.segment.stop - at)
+                shown = islice(frames, part.segment.start - at, part.segment.stop - at)
                 at = part.segment.stop
                 made = self._reject if part.reasons else self._make_clip
-                for number, _ in enumerate(made(analysis, sound, part, pictures)):
+                for number, _ in enumerate(made(source, part, shown)):
                     if number % REPORT_FRAMES == 0:
                         share = (part.segment.start + number) / analysis.frames
                         yield progress(ANALYSIS_SHARE + (1 - ANALYSIS_SHARE) * share)
@@ -153,15 +156,17 @@ class SourceWork:
         return Part(segment, quality, rejections(quality, self.config))
 
     def _make_clip(
-        self, analysis: Analysis, sound: SourceSound, part: "Part", pictures: Iterator[Picture]
+        self, source: "ClipSource", part: "Part", frames: Iterator[ClipFrame]
     ) -> Iterator[None]:
         """Write a clip, unless an earlier process did; yield after each frame."""
         paths = self.layout.clip(self.record.name, len(self.record.clips))
         if paths.meta.is_file():
-            for _ in pictures:
+            for _ in frames:
                 yield
         else:
-            yield from write_clip(paths, pictures, ClipSource(analysis, sound, part, self))
+            meta = clip_meta(source.analysis, part.segment, paths, self.layout)
+            yield from write_clip(paths, frames, source, part.segment)
+            write_json(paths.meta, meta)
         try:
             read_samples(paths.meta, self.config.output_root, self.config.min_face_px)
         except RejectedByTraining as rejected:
@@ -181,13 +186,13 @@ class SourceWork:
         self.record.rejected.append({"sheet": sheet.stem, **part.as_json(), "reasons": reasons})
 
     def _reject(
-        self, analysis: Analysis, _sound: SourceSound, part: "Part", pictures: Iterator[Picture]
+        self, source: "ClipSource", part: "Part", frames: Iterator[ClipFrame]
     ) -> Iterator[None]:
         """Write the sheet of a part that is left out; yield after each frame."""
         path = self.layout.rejected_sheet(self.record.name, len(self.record.rejected))
-        sheet = Sheet(analysis, part.segment)
-        for picture in pictures:
-            sheet.add(picture)
+        sheet = Sheet(source.analysis, part.segment)
+        for frame in frames:
+            sheet.add(frame)
             yield
         write_sheet(path, sheet.tiles)
         entry = {"sheet": path.stem, **part.as_json(), "reasons": part.reasons}
@@ -219,47 +224,45 @@ class Sheet:
         self._shown = set(shown_frames(segment))
         self.tiles: list[Picture] = []
 
-    def add(self, picture: Picture) -> None:
+    def add(self, frame: ClipFrame) -> None:
         """Add the next frame of the part."""
         if self._frame in self._shown:
-            self.tiles.append(tile(picture, self._analysis, self._frame))
+            self.tiles.append(tile(frame.picture(), self._analysis, self._frame))
         self._frame += 1
 
 
 @dataclass(frozen=True, slots=True)
 class ClipSource:
-    """What a clip is made of."""
+    """What the clips of a video are made of."""
 
     analysis: Analysis
     sound: SourceSound
-    part: Part
-    work: SourceWork
+    frames: ClipFrames
+    config: PreprocessConfig
 
 
-def write_clip(paths: ClipPaths, pictures: Iterator[Picture], source: ClipSource) -> Iterator[None]:
-    """Write the files of a clip, the JSON last; yield after each frame. Raises TrainingDataError.
+def write_clip(
+    paths: ClipPaths, frames: Iterator[ClipFrame], source: ClipSource, segment: Segment
+) -> Iterator[None]:
+    """Write the files of a clip except the JSON; yield after each frame.
 
-    Raises DamagedMediaError if the video, decoded again, has fewer frames than before.
+    Raises TrainingDataError, and DamagedMediaError if there are fewer frames than before.
     """
-    segment, sound = source.part.segment, source.sound
-    sheet = Sheet(source.analysis, segment)
+    sheet, sound = Sheet(source.analysis, segment), source.sound
     width, height = source.analysis.size.tolist()
-    written = 0
-    with ClipWriter(paths.mp4, (width, height), source.work.config) as writer:
-        for frame, picture in enumerate(pictures, segment.start):
-            writer.write(picture, sound.clip_part(frame, frame + 1))
-            sheet.add(picture)
-            written += 1
+    colours, at = source.frames.colours, segment.start
+    with ClipWriter(paths.mp4, (width, height), colours, source.config) as writer:
+        for at, frame in enumerate(frames, segment.start + 1):
+            writer.write(frame.encodable(), sound.clip_part(at - 1, at))
+            sheet.add(frame)
             yield
-        if written != segment.frames:
+        if at != segment.stop:
             raise DamagedMediaError(
-                f"{source.work.path} has fewer frames when it is decoded again. Is it being "
-                "written to? Run the command again when it is complete."
+                "The video has fewer frames when it is decoded again. Is it being written to? Run "
+                "the command again when it is complete."
             )
     write_wav(paths.wav, sound.wav_part(segment.start, segment.stop))
     write_sheet(paths.sheet, sheet.tiles)
-    meta = clip_meta(source.analysis, segment, paths, source.work.layout)
-    write_json(paths.meta, meta)
 
 
 def progress(share: float) -> Item:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.video.reformatter import Interpolation
 
 from session.media_file import open_media
 from warm.media.sniff import DamagedMediaError, MediaError, UnknownMediaError, read_head
@@ -43,9 +44,10 @@ def open_source(path: Path) -> Iterator[InputContainer]:
 
 
 @contextmanager
-def open_source_video(path: Path, *, max_side: int) -> Iterator[Video]:
+def open_source_video(path: Path, *, max_side: int, is_exact: bool = True) -> Iterator[Video]:
     """Open the pictures of a raw video, upright, at the frame rate of the clips.
 
+    Without `is_exact` pictures are made by a faster conversion, good enough for measurements.
     Raises MediaError, here or while frames are read.
     """
     with open_source(path) as container:
@@ -53,4 +55,7 @@ def open_source_video(path: Path, *, max_side: int) -> Iterator[Video]:
             raise MediaError(
                 f"{path} has no audio track; the training needs the sound of the speaker."
             )
-        yield Video(container, path, fps=FPS, max_side=max_side)
+        video = Video(container, path, fps=FPS, max_side=max_side)
+        if not is_exact:
+            video.interpolation = Interpolation.AREA
+        yield video
