@@ -20,6 +20,7 @@ TOPICS = {
     "session_tools": "bench.films.session_tools",
     "concat": "bench.films.concat",
     "kills": "bench.films.kills",
+    "heads": "bench.heads",
     "job_kills": "bench.job_kills.kills",
     "damage": "bench.films.damage",
     "stabilizers": "bench.faces.stabilizers",

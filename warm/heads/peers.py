@@ -15,7 +15,7 @@ RELAY_HEADER = "Warmtalk-Relay"
 """Header of the requests of a head: its name and the secret of all heads."""
 PROBE_S = 2.0
 """Longest wait for the answer of a head that is asked for its state."""
-RELEASE_S = 5.0
+RELEASE_S = 3.0
 """Longest wait for a head that closes the film of a session."""
 SILENT_S = 3.0
 """Time for which a head that did not answer is not asked again."""
