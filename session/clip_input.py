@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from session.film import Cue, FilmSpec
+from session.overlaid_picture import Picture
 
-Pictures = Sequence[NDArray[np.uint8]]
+Pictures = Sequence[Picture]
 """(h, w, 3) BGR each."""
 Samples = NDArray[np.float32]
 """(n,) 48 kHz mono."""

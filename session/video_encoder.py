@@ -6,15 +6,15 @@ from fractions import Fraction
 from typing import Final, Literal, get_args
 
 import av
-import cv2
 import numpy as np
 from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
-from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 
 from session.film import FilmSpec
+from session.overlaid_picture import OverlaidPicture, Picture
+from session.planes import Planes, padded_to_even
 
 CODEC: Final = "libx264"
 Preset = Literal["ultrafast", "superfast", "faster"]
@@ -55,21 +55,6 @@ _SMPTE170M = 6
 _BT709 = 1
 _TV_RANGE = 1
 
-_TO_CHROMA = (
-    np.array(
-        [
-            [0.5, -0.587 / 1.772, -0.299 / 1.772, 128 * 255 / 224],
-            [-0.114 / 1.402, -0.587 / 1.402, 0.5, 128 * 255 / 224],
-            [0, 0, 0, 0],
-        ],
-        np.float32,
-    )
-    * 224
-    / 255
-)
-"""(B, G, R, 1) to (Cb, Cr, unused), ITU-R BT.601, 16..240. Without the third row OpenCV takes twice
-as long."""
-
 
 def set_up(context: VideoCodecContext, spec: FilmSpec, preset: Preset = PRESET) -> None:
     """Set the parameters of a film's video encoder, before `open`.
@@ -98,36 +83,14 @@ def to_frame(picture: NDArray[np.uint8]) -> av.VideoFrame:
 
     An odd side is padded to the even coded size by repeating the last row or column.
 
-    OpenCV's 4:2:0 conversion takes the chroma of one pixel in four, which costs 4 dB at coloured
-    edges; here it is the mean of the four. The planes are written directly into the frame, whose
-    lines may be longer than the picture is wide: PyAV's `from_ndarray` makes another copy, .2 ms at
-    512x600, and its `from_numpy_buffer` only takes heights that are multiples of 4.
+    The planes are written directly into the frame, whose lines may be longer than the picture is
+    wide: PyAV's `from_ndarray` makes another copy, .2 ms at 512x600, and its `from_numpy_buffer`
+    only takes heights that are multiples of 4.
     """
-    picture = _padded_to_even(picture)
-    height, width = picture.shape[:2]
-    frame = av.VideoFrame(width, height, "yuv420p")
-    luma, cb, cr = map(_view, frame.planes)
-    luma[:] = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420)[:height]
-    half = cv2.resize(picture, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-    chroma = cv2.transform(half, _TO_CHROMA)
-    cv2.extractChannel(chroma, 0, dst=cb)
-    cv2.extractChannel(chroma, 1, dst=cr)
+    picture = padded_to_even(picture)
+    frame = av.VideoFrame(picture.shape[1], picture.shape[0], "yuv420p")
+    Planes.of_frame(frame).convert_from(picture)
     return frame
-
-
-def _padded_to_even(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Pad the picture to its coded size; return it unchanged if both sides are even."""
-    height, width = picture.shape[:2]
-    if height % 2 == width % 2 == 0:
-        return picture
-    filled = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-    return np.asarray(filled, dtype=np.uint8)
-
-
-def _view(plane: VideoPlane) -> NDArray[np.uint8]:
-    """Writable (h, w) view of a frame's plane without the padding of its lines."""
-    lines = np.frombuffer(memoryview(plane), np.uint8)
-    return lines.reshape(plane.height, plane.line_size)[:, : plane.width]
 
 
 class VideoEncoder:
@@ -140,6 +103,9 @@ class VideoEncoder:
         context.open()
         self._context = context
         self._spec = spec
+        # One frame for all pictures: the memory of a new one costs more than its content.
+        self._input = av.VideoFrame(*spec.coded_size, "yuv420p")
+        self._input.time_base = Fraction(1, spec.fps)
         self._next_pts = 0
 
     @property
@@ -148,7 +114,7 @@ class VideoEncoder:
         return bytes(self._context.extradata or b"")
 
     def encode(
-        self, pictures: Sequence[NDArray[np.uint8]], should_stop: Callable[[], bool] = lambda: False
+        self, pictures: Sequence[Picture], should_stop: Callable[[], bool] = lambda: False
     ) -> list[bytes]:
         """Encode pictures, (h, w, 3) BGR uint8 of the film's size, as one MP4 sample each.
 
@@ -168,12 +134,16 @@ class VideoEncoder:
             samples += encoded
         return samples
 
-    def _frame(self, picture: NDArray[np.uint8]) -> av.VideoFrame:
+    def _frame(self, picture: Picture) -> av.VideoFrame:
+        """The picture as the frame of this encoder, which x264 copies before it returns."""
         shape = (self._spec.height, self._spec.width, 3)
         if picture.shape != shape:  # PyAV would scale it silently
             raise ValueError(f"picture is {picture.shape}; this film needs {shape}.")
-        frame = to_frame(picture)
-        frame.pts = self._next_pts
-        frame.time_base = Fraction(1, self._spec.fps)
+        planes = Planes.of_frame(self._input)
+        if isinstance(picture, OverlaidPicture):
+            picture.write_to(planes)
+        else:
+            planes.convert_from(padded_to_even(picture))
+        self._input.pts = self._next_pts
         self._next_pts += 1
-        return frame
+        return self._input

@@ -35,6 +35,27 @@ def paste(
 
     Returns the changed box, or None if no part of the patch is visible.
     """
+    changed = blend(frame, patch, mask, to_frame, mode=mode, subpixel=subpixel)
+    if changed is None:
+        return None
+    (left, top, right, bottom), region = changed
+    frame[top:bottom, left:right] = region
+    return left, top, right, bottom
+
+
+def blend(
+    frame: NDArray[np.uint8],
+    patch: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    to_frame: NDArray[np.float64],
+    *,
+    mode: BlendMode = "feather",
+    subpixel: bool = True,
+) -> tuple[Box, NDArray[np.uint8]] | None:
+    """Return the box that `paste` would change and its new content; None if nothing is visible.
+
+    `frame` stays as it is.
+    """
     size = (frame.shape[1], frame.shape[0])
     placed = place(patch, mask, to_frame, size=size, subpixel=subpixel)
     visible = None if placed is None else trim_to_mask(placed)
@@ -43,8 +64,7 @@ def paste(
     left, top, right, bottom = visible.box
     region = frame[top:bottom, left:right]
     picture = match_gradients(region, visible) if mode == "poisson" else visible.picture
-    region[:] = alpha_blend(region, picture, visible.mask)
-    return visible.box
+    return visible.box, alpha_blend(region, picture, visible.mask)
 
 
 def trim_to_mask(placed: PlacedPatch) -> PlacedPatch | None:

@@ -50,7 +50,7 @@ class Shown(NamedTuple):
     """Share of that frame in the picture, 0 to 1."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Avatar:
     """A prepared face. Its arrays are read-only memory maps; any thread may read them."""
 

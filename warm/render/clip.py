@@ -1,7 +1,7 @@
 """Clip being rendered: its timeline, the batches in progress, and its encoder."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import partial
@@ -9,12 +9,13 @@ from functools import partial
 from session.factory import Film
 from session.film import ClipRecord, Fragment
 from session.fragmented.writer import FilmWriter
+from session.overlaid_picture import Picture
 from session.video_encoder import Preset
 from warm.avatars.avatar import Avatar, Shown
 from warm.engines.base import PatchRequest
 from warm.motion.glide import glide_frame
 from warm.render.batch_joiner import BatchJoiner
-from warm.render.compositing import Frame, count_patches, own_frames, patch_requests
+from warm.render.compositing import count_patches, patch_requests
 from warm.render.context import RenderContext, run_here, yielding
 from warm.render.encoder import ClipEncoder
 from warm.render.given_sentence import FEWEST_FRAMES
@@ -83,10 +84,12 @@ class BatchSlice:
         """Number of mouths that the engine draws in these frames."""
         return count_patches(self.clip.avatar, self.shown) if self.needs_engine else 0
 
-    def own_frames(self) -> list[Frame]:
-        """The avatar's own pictures in these frames."""
+    def own_frames(
+        self, own_frames: Callable[[Avatar, Sequence[Shown]], Sequence[Picture]]
+    ) -> Sequence[Picture]:
+        """The avatar's own pictures in these frames, by `RenderContext.own_frames`."""
         timeline, avatar = self.clip.timeline, self.clip.avatar
-        frames = own_frames(avatar, self.shown)
+        frames = list(own_frames(avatar, self.shown))
         for index in range(len(frames)):
             left = timeline.first_frame + timeline.end - self.first_frame - index
             if left <= timeline.glide:
@@ -316,7 +319,7 @@ class Clip:
         batch.requested = start + affordable(batch.shown[start:], capacity)
         return BatchSlice(clip=self, batch=batch, start=start, frames=batch.requested - start)
 
-    def add_frames(self, batch: Batch, frames: list[Frame]) -> None:
+    def add_frames(self, batch: Batch, frames: Sequence[Picture]) -> None:
         """Take rendered frames of a batch, in the order in which they were requested."""
         if batch.is_dropped:
             return

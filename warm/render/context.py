@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from session.film import Committed, FilmSpec
+from session.overlaid_picture import Picture
 from tts.voice import Voices
 from warm.avatars.avatar import Avatar, Shown
 from warm.engines.base import Engine, Patch
 from warm.engines.lifecycle import start_daemon
-from warm.render.compositing import Frame
+from warm.render.compositing import own_frames
 from warm.render.health import Counters
 from warm.render.live_sink import NO_LIVE, LiveSink
 from warm.render.pace import SpeakingPlaces
@@ -95,8 +96,8 @@ class RenderContext:
 
     engine: Engine
     voices: Voices
-    composite: Callable[[Avatar, Sequence[Shown], list[Patch]], list[Frame]]
-    """`compositing.composite` with the blend options of the settings."""
+    composite: Callable[[Avatar, Sequence[Shown], list[Patch]], Sequence[Picture]]
+    """`Compositor.composite`."""
     first_batch: int
     """Frames in the first batch of a clip; each later batch has twice as many, up to
     `largest_batch`."""
@@ -114,6 +115,8 @@ class RenderContext:
     """The same for the film of a background clip."""
     places: SpeakingPlaces
     """Clips that may be rendered at once, and the measured pace that determines them."""
+    own_frames: Callable[[Avatar, Sequence[Shown]], Sequence[Picture]] = own_frames
+    """`Compositor.own_frames`."""
     is_lively: bool = False
     """Head and lids follow the speech."""
     threads: Threads = Threads()

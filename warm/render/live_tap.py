@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from session.film import UNKNOWN_FRAMES, Cue
-from warm.render.compositing import Frame
+from session.overlaid_picture import Picture, as_array
 from warm.render.jobs import SpeakJob
 from warm.render.live_sink import LiveClip, LiveFilm, LiveFrames, LiveSentence, LiveSink
 from warm.render.timeline import Batch
@@ -72,7 +72,7 @@ class LiveTap:
                 with self._guarded():
                     self._join(first_frame, next_frame, waiting)
 
-    def add(self, batch: Batch, frames: Sequence[Frame]) -> None:
+    def add(self, batch: Batch, frames: Sequence[Picture]) -> None:
         """Pass on the frames that were just added to a batch, if it has begun."""
         if self.is_begun:
             with self._guarded():
@@ -127,7 +127,7 @@ class LiveTap:
             )
         )
 
-    def _send(self, batch: Batch, start: int, pictures: Sequence[Frame]) -> None:
+    def _send(self, batch: Batch, start: int, pictures: Sequence[Picture]) -> None:
         """Pass on the frames of a batch from `start` on, unless they are dropped."""
         stop = start + len(pictures)
         if not self._is_dropped:
@@ -135,7 +135,7 @@ class LiveTap:
         if batch.is_last and stop == batch.frames:
             self.end(batch.first_frame + stop)
 
-    def _send_frames(self, batch: Batch, start: int, pictures: Sequence[Frame]) -> None:
+    def _send_frames(self, batch: Batch, start: int, pictures: Sequence[Picture]) -> None:
         if start == 0:
             for cue in batch.cues:
                 self._sink.sentence(self._sentence(cue))
@@ -146,7 +146,7 @@ class LiveTap:
                 session_id=self._job.session_id,
                 clip=self._clip,
                 first_frame=batch.first_frame + start,
-                pictures=tuple(pictures),
+                pictures=tuple(map(as_array, pictures)),
                 samples=utterance.samples[start * step : stop * step],
                 shown=batch.shown[start:stop],
                 is_speech=utterance.features is not None,

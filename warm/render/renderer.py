@@ -8,11 +8,12 @@ from weakref import WeakKeyDictionary
 
 from session.factory import Film
 from session.film import FilmSpec
+from session.overlaid_picture import Picture
 from tts.voice import VoiceChoice
 from warm.avatars.avatar import Avatar
 from warm.engines.base import Patch, PendingPatches, ReadyPatches, UnhurriedPatches
 from warm.render.clip import BatchSlice, Clip
-from warm.render.compositing import Frame, idle_shown, patch_requests
+from warm.render.compositing import idle_shown, patch_requests
 from warm.render.context import RenderContext
 from warm.render.jobs import SpeakJob
 from warm.render.playback_clock import PlaybackClock
@@ -313,8 +314,8 @@ class Renderer:
 
     def _deliver(self, batch_slice: BatchSlice, patches: list[Patch]) -> None:
         avatar, shown = batch_slice.clip.avatar, batch_slice.shown
-        frames: list[Frame] = (
-            batch_slice.own_frames()
+        frames: Sequence[Picture] = (
+            batch_slice.own_frames(self._context.own_frames)
             if not batch_slice.needs_engine
             else self._context.composite(avatar, shown, patches)
         )

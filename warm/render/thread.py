@@ -14,13 +14,13 @@ from warm.engines.base import EngineLost
 from warm.engines.lifecycle import EngineLifecycle, LoadPolicy
 from warm.render.background import BackgroundPool
 from warm.render.clip import Clip
-from warm.render.compositing import composite
 from warm.render.context import RenderContext, RenderResources, Threads
 from warm.render.demand import Demand
 from warm.render.health import WORKING, Health, Liveness, NotReady, State
 from warm.render.jobs import Command, Interrupted, SpeakJob
 from warm.render.live_sink import NO_LIVE, LiveSink
 from warm.render.loop import Films, Queue, RenderLoop
+from warm.render.overlays import Compositor
 from warm.render.pace import SpeakingPlaces
 from warm.render.queue import WorkQueue
 from warm.render.renderer import Renderer
@@ -250,12 +250,12 @@ class RenderThread:
 
     def _context(self) -> RenderContext:
         settings, resources = self._settings, self._resources
+        compositor = Compositor(mode=settings.blend_mode, subpixel=settings.track.subpixel_enabled)
         return RenderContext(
             engine=resources.engine,
             voices=resources.voices,
-            composite=partial(
-                composite, mode=settings.blend_mode, subpixel=settings.track.subpixel_enabled
-            ),
+            composite=compositor.composite,
+            own_frames=compositor.own_frames,
             first_batch=settings.first_batch_size,
             largest_batch=settings.batch_size,
             clock=self._clock,

@@ -8,12 +8,12 @@ from functools import partial
 
 from session.factory import Film
 from session.film import SAMPLE_RATE_HZ, UNKNOWN_FRAMES, Cue
+from session.overlaid_picture import Picture
 from tts.speech import Speech
 from warm.avatars.action import Action, find_action
 from warm.avatars.avatar import Avatar, Shown
 from warm.engines.excerpts import sound_lookahead_s
 from warm.motion.frame_path import FramePath
-from warm.render.compositing import Frame
 from warm.render.context import RenderContext
 from warm.render.given_sentence import FEWEST_FRAMES, GivenSentence
 from warm.render.interruption import closing_of_recording, closing_utterance
@@ -57,7 +57,7 @@ class Batch:
     """Frames handed out to render passes."""
     shown: Sequence[Shown] = ()
     """The avatar's picture in each frame."""
-    rendered: list[Frame] = field(default_factory=list)
+    rendered: list[Picture] = field(default_factory=list)
     is_dropped: bool = False
     """It is not needed any more."""
 

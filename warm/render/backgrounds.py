@@ -1,0 +1,89 @@
+"""The frames of avatars as backgrounds of the pictures that are encoded."""
+
+import mmap
+from collections.abc import Iterator
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from session.overlaid_picture import Background
+from warm.avatars.avatar import Avatar
+
+
+class MappedFrames:
+    """Frames of an avatar, of which this process need not keep the pages.
+
+    The frames of an open avatar are a mapped file. Reading a few lines of a frame may bring the
+    whole frame, and those around it, into the memory of the process.
+    """
+
+    def __init__(self, frames: NDArray[np.uint8]) -> None:
+        """`frames`: (n, h, w, 3)."""
+        mapped = [base for base in bases(frames) if isinstance(base, mmap.mmap)]
+        self._mapped = mapped[0] if mapped else None
+        self._frame_bytes = frames[0].nbytes
+        if self._mapped is not None:
+            start = np.frombuffer(self._mapped, np.uint8).ctypes.data
+            self._first_byte = frames.ctypes.data - start
+
+    def forget(self, frame: int) -> None:
+        """Remove a frame's pages from the memory of this process.
+
+        They stay in the page cache, from which they are mapped again when they are read.
+        """
+        if self._mapped is None:
+            return
+        first = self._first_byte + frame * self._frame_bytes
+        begin = -(-first // mmap.PAGESIZE) * mmap.PAGESIZE
+        end = (first + self._frame_bytes) // mmap.PAGESIZE * mmap.PAGESIZE
+        if begin < end:
+            self._mapped.madvise(mmap.MADV_DONTNEED, begin, end - begin)
+
+
+class AvatarBackgrounds:
+    """Backgrounds of one avatar. Owned by one thread; the backgrounds may be used by any."""
+
+    def __init__(self, frames: NDArray[np.uint8]) -> None:
+        """`frames`: (n, h, w, 3) BGR."""
+        self._frames, self._mapped = frames, MappedFrames(frames)
+        self._known: dict[int, Background] = {}
+
+    def of(self, frame: int) -> Background:
+        """The background of a frame."""
+        if frame not in self._known:
+            picture, forget = self._frames[frame], self._mapped.forget
+            self._known[frame] = Background(picture, lambda: forget(frame))
+        return self._known[frame]
+
+    def forget(self, frame: int) -> None:
+        """Keep of a frame only the planes, until it is read again."""
+        self._mapped.forget(frame)
+
+
+class Backgrounds:
+    """Backgrounds of all avatars; their planes take half as much memory as the frames.
+
+    They are kept as long as something refers to the avatar. Owned by one thread.
+    """
+
+    def __init__(self) -> None:
+        self._of_avatar: WeakKeyDictionary[Avatar, AvatarBackgrounds] = WeakKeyDictionary()
+
+    def __len__(self) -> int:
+        """Number of avatars."""
+        return len(self._of_avatar)
+
+    def of(self, avatar: Avatar) -> AvatarBackgrounds:
+        """The backgrounds of an avatar."""
+        known = self._of_avatar.get(avatar)
+        if known is None:
+            known = self._of_avatar[avatar] = AvatarBackgrounds(avatar.frames)
+        return known
+
+
+def bases(array: object) -> Iterator[object]:
+    """Yield an array and the objects whose memory it uses."""
+    while array is not None:
+        yield array
+        array = getattr(array, "base", None)
