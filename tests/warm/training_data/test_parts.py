@@ -1,0 +1,403 @@
+"""The parts of the preprocessing that need no real video."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.warm.training_data.talking_films import moving, talking_film, voice
+from warm.face.landmarks import MESH_INDEX
+from warm.media.sniff import MediaError
+from warm.training_data.analysis import Analysis, ClipScale
+from warm.training_data.config import MAX_CLIP_FRAMES, PreprocessConfig, read_config
+from warm.training_data.errors import BadPreprocessConfig, NoSourcesError
+from warm.training_data.face_box import crop_box, face_box
+from warm.training_data.layout import Layout, safe_name, unique_name
+from warm.training_data.lip_sync_mel import COLUMNS_PER_SAMPLE, first_column, mel_of_sound
+from warm.training_data.lists import list_lines
+from warm.training_data.quality import loudness_dbfs, sync_rejections
+from warm.training_data.reader import read_list
+from warm.training_data.segments import Segment, equal_parts, find_segments
+from warm.training_data.shots import FADE_FRAMES, ShotMeter, find_cuts
+from warm.training_data.source_record import SourceRecord
+from warm.training_data.source_sound import SoundClock, SourceSound, write_sound
+from warm.training_data.source_video import open_source_video
+from warm.training_data.sources import find_sources
+from warm.training_data.speakers import Speaker, find_speakers, with_validation
+from warm.training_data.sync import Sync, heard_lips, measure_sync
+
+
+def config_of(tmp_path: Path, text: str) -> PreprocessConfig:
+    path = tmp_path / "preprocess.yaml"
+    path.write_text(text, "utf-8")
+    return read_config(path)
+
+
+# --- configuration
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("clip_len_seconds: 9", "no key clip_len_seconds; did you mean clip_len_second?"),
+        ("crf: 99", "crf is '99'"),
+        ("clip_len_second: 5", "clip_len_second is 5; the training rejects clips below 6.4 s"),
+        ("meta_root: my data/meta", "meta_root is 'my data/meta'"),
+        ("meta_root: films.mp4/meta", "space or .mp4"),
+        ("speaker_pattern: '('", "not a regular expression"),
+        ("speaker_pattern: 'abc'", "has no group"),
+        ("- 1", "not a mapping"),
+        ("a: [", "not YAML"),
+    ],
+)
+def test_a_fault_of_the_configuration_is_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(BadPreprocessConfig) as caught:
+        config_of(tmp_path, text)
+    assert message in str(caught.value)
+
+
+def test_the_keys_of_the_reference_are_accepted_and_clips_never_exceed_28_s(tmp_path: Path) -> None:
+    config = config_of(
+        tmp_path,
+        "video_root_raw: ./dataset/HDTF/source/\nvideo_root_25fps: ./dataset/x/\n"
+        "video_audio_clip_root: ./c/\nmeta_root: ./m/\nvideo_file_list: ./l.txt\n"
+        "clip_len_second: 30\nval_list_hdtf: [RD_Radio7, WRA]\n",
+    )
+    assert config.clip_frames == MAX_CLIP_FRAMES == 700
+    assert config.val_list_hdtf == ("RD_Radio7", "WRA")
+
+
+def test_a_folder_without_videos_is_refused(tmp_path: Path) -> None:
+    config = PreprocessConfig(output_root=tmp_path)
+    with pytest.raises(NoSourcesError, match="video_root_raw"):
+        find_sources(config, Layout(config))
+
+
+# --- names
+
+
+@pytest.mark.parametrize(
+    ("stem", "safe"),
+    [
+        ("RD_Radio10_000", "RD_Radio10_000"),
+        ("a b\tc", "a_b_c"),
+        ("take.mp4.MP4.x", "take_x"),
+        ("Zoë.final", "Zoe_final"),
+        ("视频", ""),
+        ("..", ""),
+        ("x" * 300, "x" * 80),
+    ],
+)
+def test_a_name_is_made_safe(stem: str, safe: str) -> None:
+    assert safe_name(stem) == safe
+
+
+def test_names_differ_also_where_case_is_ignored() -> None:
+    digests = ["a" * 64, "b" * 64, "c" * 64]
+    taken: set[str] = set()
+    for stem, digest in zip(["Anna", "anna", "视频"], digests, strict=True):
+        taken.add(unique_name(stem, digest, taken).lower())
+    assert taken == {"anna", "anna_bbbbbbbb", "video_cccccccc"}
+
+
+# --- shots
+
+
+def cuts_of(pictures: list[NDArray[np.uint8]]) -> list[int]:
+    meter = ShotMeter()
+    for picture in pictures:
+        meter.add(picture)
+    found = find_cuts(np.array(meter.steps), np.array(meter.strides))
+    return np.flatnonzero(found).tolist()
+
+
+def scene(seed: int) -> NDArray[np.uint8]:
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 255, (6, 8, 3)).astype(np.uint8)
+    return np.asarray(small.repeat(30, 0).repeat(30, 1))
+
+
+def test_a_cut_is_found_and_movement_is_none() -> None:
+    pictures = [*moving(30, scene(1)), *moving(30, scene(2))]
+    assert cuts_of(pictures) == [30]
+
+
+def test_a_jump_within_a_scene_is_a_cut() -> None:
+    jumped = scene(1).copy()
+    jumped[30:150, 60:180] = np.roll(jumped[30:150, 60:180], 40, axis=1)
+    assert cuts_of([*moving(30, scene(1)), *moving(30, jumped, 30)]) == [30]
+
+
+def test_a_dissolve_belongs_to_no_shot() -> None:
+    one, other = scene(1).astype(float), scene(2).astype(float)
+    mixed = [
+        np.asarray(one + (other - one) * k / FADE_FRAMES, np.uint8) for k in range(FADE_FRAMES + 1)
+    ]
+    cuts = cuts_of([*[scene(1)] * 30, *mixed, *[scene(2)] * 30])
+    assert set(range(32, 42)) <= set(cuts)
+    assert min(cuts) >= 20
+    assert max(cuts) <= 52
+
+
+# --- clips
+
+
+@pytest.mark.parametrize(
+    ("frames", "parts"),
+    [(159, []), (160, [160]), (700, [700]), (701, [350, 351]), (1500, [500, 500, 500])],
+)
+def test_a_run_is_divided_into_equal_parts(frames: int, parts: list[int]) -> None:
+    assert [each.frames for each in equal_parts(Segment(7, 7 + frames), 700)] == parts
+
+
+def analysis_of(frames: int) -> Analysis:
+    """A face of 240 pixels in the middle of every frame of 640x480."""
+    x, y = np.linspace(200, 440, 68), np.linspace(120, 360, 68)
+    return Analysis(
+        size=np.array([640, 480], np.int32),
+        is_cut=np.zeros(frames, np.bool_),
+        has_face=np.ones(frames, np.bool_),
+        is_new_face=np.zeros(frames, np.bool_),
+        box=np.tile(np.array([200, 120, 440, 360], np.int32), (frames, 1)),
+        landmarks=np.tile(np.stack([x, y], 1).astype(np.int32), (frames, 1, 1)),
+        extent=np.tile(np.array([200, 120, 440, 360], np.float32), (frames, 1)),
+        lips=np.zeros((frames, 3), np.float32),
+        yaw_deg=np.zeros(frames, np.float32),
+        sharpness=np.ones(frames, np.float32),
+        other=np.zeros(frames, np.float32),
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("has_face", False, "no face"),
+        ("extent", [-2, 120, 440, 360], "face partly outside the picture"),
+        ("extent", [200, 120, 640, 360], "face partly outside the picture"),
+        ("box", [250, 120, 400, 360], "face too small"),
+        ("yaw_deg", -70, "head turned too far"),
+    ],
+)
+def test_a_frame_that_cannot_be_used_ends_a_clip(field: str, value: object, reason: str) -> None:
+    analysis = analysis_of(400)
+    if field == "box":
+        analysis.landmarks[200] = 300
+    getattr(analysis, field)[200] = value
+    segments, counts = find_segments(analysis, PreprocessConfig(), 400)
+    assert segments == [Segment(0, 200), Segment(201, 400)]
+    assert counts == {reason: 1}
+
+
+def test_another_face_ends_a_clip_before_it_may_have_come() -> None:
+    analysis = analysis_of(400)
+    analysis.other[200:212] = 0.7
+    segments, counts = find_segments(analysis, PreprocessConfig(), 400)
+    assert segments == [Segment(0, 189), Segment(212, 400)]
+    assert counts == {"several faces": 23}
+
+
+def test_a_new_face_without_a_gap_begins_a_clip_and_the_end_of_the_sound_ends_one() -> None:
+    analysis = analysis_of(400)
+    analysis.is_new_face[180] = True
+    segments, counts = find_segments(analysis, PreprocessConfig(), 380)
+    assert segments == [Segment(0, 180), Segment(180, 380)]
+    assert counts == {"after the end of the sound": 20}
+
+
+def test_the_box_stays_in_the_picture_and_the_crop_covers_box_and_landmarks() -> None:
+    mesh = np.array([[-5.5, 3.2, 0], [70.9, 50.7, 0]], np.float32)
+    assert face_box(mesh, (64, 48)).tolist() == [0, 3, 63, 47]
+    crop = crop_box(np.array([10, 20, 30, 40]), np.array([[5, 25], [35, 50]]))
+    assert crop.tolist() == [5, 20, 35, 50]
+
+
+def test_landmarks_of_a_reduced_picture_are_placed_on_the_same_pixels_of_the_clip() -> None:
+    scale = ClipScale.of((1920, 1080), 1920)
+    mesh = np.array([[0, 0, 0], [1279, 719, 0]], np.float32)
+    assert scale.size == (1920, 1080)
+    assert scale.placed(mesh) == pytest.approx(np.array([[0.25, 0.25], [1918.75, 1078.75]]))
+
+
+def test_the_table_of_landmarks_has_68_different_points() -> None:
+    assert len(set(MESH_INDEX.tolist())) == len(MESH_INDEX) == 68
+
+
+# --- sound
+
+
+def audio_frame(samples: int, at: int, value: float) -> av.AudioFrame:
+    frame = av.AudioFrame.from_ndarray(
+        np.full((1, samples), value, np.float32), format="fltp", layout="mono"
+    )
+    frame.sample_rate, frame.time_base, frame.pts = 48_000, Fraction(1, 48_000), at
+    return frame
+
+
+def clocked(frames: list[av.AudioFrame], start_s: Fraction) -> NDArray[np.float32]:
+    clock = SoundClock(start_s)
+    parts = [part for frame in frames for part in clock.add(frame)]
+    return np.concatenate([*parts, *clock.finish()])
+
+
+def test_sound_before_the_first_picture_is_left_out_and_gaps_are_silent() -> None:
+    frames = [audio_frame(9600, 0, 0.5), audio_frame(4800, 24_000, 0.25)]
+    sound = clocked(frames, Fraction(1, 10))
+    assert len(sound) == 24_000
+    assert (sound[:4800] == 0.5).all()
+    assert (sound[4800:19_200] == 0).all()
+    assert (sound[19_200:] == 0.25).all()
+
+
+def test_sound_that_overlaps_earlier_sound_is_cut_and_a_late_start_is_silent() -> None:
+    frames = [audio_frame(9600, 4800, 0.5), audio_frame(9600, 9600, 0.25)]
+    sound = clocked(frames, Fraction(0))
+    assert len(sound) == 19_200
+    assert (sound[:4800] == 0).all()
+    assert (sound[4800:14_400] == 0.5).all()
+    assert (sound[14_400:] == 0.25).all()
+
+
+def test_sound_of_a_recorder_that_starts_late_is_moved_to_its_time(tmp_path: Path) -> None:
+    path = tmp_path / "late.mkv"
+    picture = np.full((64, 64, 3), 90, np.uint8)
+    talking_film(path, moving(30, picture), [voice(1.0)], sound_at_s=0.2)
+    sound = SourceSound.in_folder(tmp_path)
+    list(write_sound(path, sound, start_s=Fraction(0), notes=[]))
+    assert np.abs(sound.wav_part(0, 4)).max() < 300
+    assert np.abs(sound.wav_part(6, 12)).max() > 3000
+    assert len(sound.wav_part(28, 40)) == 12 * 640
+    assert not sound.wav_part(33, 40).any()
+
+
+@pytest.mark.parametrize(
+    "content", [b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", b"ffconcat version 1.0\n", b"GIF89a"]
+)
+def test_a_file_that_only_names_other_files_is_not_opened(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(content)
+    with pytest.raises(MediaError, match="not a video"), open_source_video(path, max_side=640):
+        pass
+
+
+def test_loudness_is_that_of_the_loud_moments() -> None:
+    tone = np.tile(np.array([16384, -16384], np.int16), 8000)
+    assert loudness_dbfs(tone) == pytest.approx(-6.02, abs=0.1)
+    assert loudness_dbfs(np.zeros(16_000, np.int16)) == -120
+
+
+# --- lips and sound
+
+
+@pytest.fixture(scope="module")
+def spoken() -> NDArray[np.int16]:
+    """Twelve seconds of noise in irregular syllables."""
+    rng = np.random.default_rng(3)
+    parts = [
+        voice(float(length), seed)[::3] * gain
+        for seed, (length, gain) in enumerate(
+            zip(rng.uniform(0.08, 0.3, 70), rng.choice([0.02, 1], 70), strict=True)
+        )
+    ]
+    return np.asarray(np.concatenate(parts)[: 12 * 16_000] * 32767, np.int16)
+
+
+@pytest.mark.parametrize("late", [-6, 0, 2, 6])
+def test_the_distance_of_lips_and_sound_is_measured(spoken: NDArray[np.int16], late: int) -> None:
+    lips = heard_lips(spoken, 280)[:, [0, 1, 2]]
+    lips = np.roll(lips, -late, axis=0) + np.random.default_rng(1).normal(0, 0.03, lips.shape)
+    found = measure_sync(lips.astype(np.float32), spoken[: 280 * 640], near=3)
+    assert found.lag_frames == late
+    assert found.best > 0.3
+    assert bool(sync_rejections(found, PreprocessConfig())) == (abs(late) > 3)
+
+
+def test_lips_that_do_not_move_do_not_agree_with_speech(spoken: NDArray[np.int16]) -> None:
+    found = measure_sync(np.zeros((280, 3), np.float32), spoken[: 280 * 640], near=3)
+    (reason,) = sync_rejections(found, PreprocessConfig())
+    assert found == Sync(0, 0, 0)
+    assert "do not agree" in reason
+
+
+@pytest.mark.parametrize("frames", range(160, 171))
+def test_the_spectrogram_reaches_to_the_last_sample_of_every_clip(frames: int) -> None:
+    mel = mel_of_sound(np.zeros(640 * frames, np.float32))
+    assert mel.shape == (80, 1 + 640 * frames // 200)
+    assert first_column(frames - 16) + COLUMNS_PER_SAMPLE <= mel.shape[1]
+    assert (mel == -4).all()
+
+
+# --- lists
+
+
+def record_of(name: str, file: str, **more: list[str] | list[float]) -> SourceRecord:
+    clips = [{"stem": f"clip{number:03d}_{name}"} for number in range(2)]
+    return SourceRecord(key="", file=file, name=name, clips=clips, **more)  # type: ignore[arg-type]
+
+
+def split(records: list[SourceRecord], **keys: object) -> tuple[Speaker, ...]:
+    config = PreprocessConfig(**keys)  # type: ignore[arg-type]
+    return with_validation(find_speakers(records, config), config)
+
+
+RECORDS = [record_of(name, f"{name}.mp4") for name in ("ann_1", "ann_2", "bob_1", "cid_1")]
+
+
+def test_a_speaker_with_a_listed_name_is_used_for_validation_with_all_clips() -> None:
+    speakers = split(RECORDS, val_list_hdtf=("ann_2",), speaker_pattern="^([a-z]+)_")
+    assert [s.name for s in speakers] == ["ann", "bob", "cid"]
+    assert [s.is_val for s in speakers] == [True, False, False]
+    assert len(speakers[0].stems) == 4
+
+
+def test_a_share_of_the_speakers_is_chosen_that_new_speakers_do_not_change() -> None:
+    chosen = {s.name for s in split(RECORDS, val_share=0.25) if s.is_val}
+    again = {s.name for s in split(RECORDS[::-1], val_share=0.25) if s.is_val}
+    assert len(chosen) == 1
+    assert chosen == again
+
+
+def test_the_only_speaker_is_trained() -> None:
+    assert [s.is_val for s in split(RECORDS[:1], val_share=0.5)] == [False]
+
+
+def test_a_file_of_speakers_joins_videos(tmp_path: Path) -> None:
+    path = tmp_path / "speakers.csv"
+    path.write_text("\ufefffile,speaker\nann_1.mp4,Ann\ncid_1.mp4,Ann\n", "utf-8")
+    speakers = split(RECORDS, speakers_file=path, val_share=0)
+    assert [s.files for s in speakers] == [
+        ("ann_1.mp4", "cid_1.mp4"),
+        ("ann_2.mp4",),
+        ("bob_1.mp4",),
+    ]
+    assert "Ann" in speakers[0].why
+
+
+def test_a_file_of_speakers_without_the_columns_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "speakers.csv"
+    path.write_text("name;who\n", "utf-8")
+    with pytest.raises(BadPreprocessConfig, match="first line must be file,speaker"):
+        split(RECORDS, speakers_file=path)
+
+
+def test_videos_of_one_recording_or_one_face_belong_to_one_speaker() -> None:
+    records = [
+        record_of("a", "a.mp4", prints=["1", "2", "3", "4"], embedding=[1.0, 0.0]),
+        record_of("b", "b.mp4", prints=["2", "3", "4", "5"], embedding=[0.0, 1.0]),
+        record_of("c", "c.mp4", prints=["5", "6"], embedding=[0.1, 0.9]),
+        record_of("d", "d.mp4", prints=["7"], embedding=[-1.0, 0.2]),
+    ]
+    speakers = split(records, val_share=0)
+    assert [s.files for s in speakers] == [("a.mp4", "b.mp4", "c.mp4"), ("d.mp4",)]
+    assert speakers[0].why == (
+        "they show the same pictures; the network of face recognition finds the same face"
+    )
+
+
+def test_a_list_survives_the_loss_of_its_first_line(tmp_path: Path) -> None:
+    path = tmp_path / "train.txt"
+    path.write_text("".join(f"{line}\n" for line in list_lines(["b", "a"])), "utf-8")
+    assert read_list(path) == ["a.json", "b.json"]
+    assert list_lines([]) == []
