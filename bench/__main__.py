@@ -55,6 +55,7 @@ TOPICS = {
     "large_photos": "bench.large_photos",
     "gfpgan": "bench.restoration.gfpgan",
     "server": "bench.server",
+    "container": "bench.container.container",
     "recording": "bench.recording",
     "transcribe": "bench.hearing.transcribe",
     "rendering": "bench.rendering",
@@ -87,7 +88,7 @@ TOPICS = {
 }
 """Module of each topic; it has `measure(out: Path) -> list[Figure]`, `out` the folder of plots."""
 ON_REQUEST = {
-    *("fuzz", "soak", "live_skew_long"),
+    *("container", "fuzz", "soak", "live_skew_long"),
     *("voice_times", "voice_words", "voice_texts", "piper_voices"),
 }
 """Topics that take half an hour or need optional packages; they are measured only if named."""

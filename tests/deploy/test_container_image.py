@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deploy.dockerfile import context_files, lineage, read_stages
+from bench.container.dockerfile import context_files, lineage, read_stages
 from tests.setup.documents import ROOT
 from warm.container_command import DEFAULTS
 

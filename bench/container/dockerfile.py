@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.setup.documents import ROOT
-
+ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE, IGNORED = ROOT / "Dockerfile", ROOT / ".dockerignore"
 CONTINUED = re.compile(r"\\\n")
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
