@@ -15,7 +15,7 @@ const QUIET_INTERVAL_MS = 100;
 /** The film is played if more than this was said that the live stream does not show. */
 const MAX_MISSED_S = 0.5;
 /** How long a film may take until it speaks. */
-const FILM_START_MS = 4000;
+const FILM_START_MS = 8000;
 /** The server tells within this time what was said, and where in the film the live stream is. */
 const POSITION_TIMEOUT_MS = 1000;
 

@@ -54,7 +54,8 @@ def test_the_face_in_the_frame_moves_and_speaks_the_text_that_the_website_choose
     browser.get(f"http://127.0.0.1:{website}/")
     wait = WebDriverWait(browser, PATIENCE_S, 0.05)
     in_frame(browser)
-    wait.until(lambda _: browser.find_element(By.ID, "status-text").text.startswith("ready"))
+    # The page plays what is said after it has learned the state of its session.
+    wait.until(lambda _: "listening" in browser.find_element(By.ID, "length").text)
     browser.switch_to.default_content()
     browser.find_element(By.ID, "topic").send_keys("Opening hours")
     browser.find_element(By.TAG_NAME, "button").click()
