@@ -21,10 +21,14 @@ class Refused(Exception):
     """The server answered with an error; the message is the server's."""
 
 
-def request(address: str, body: dict[str, str] | None = None) -> Any:
-    """Send a GET, or a POST of JSON; returns the open response. Raises Refused."""
+def request(address: str, session: str, body: dict[str, str] | None = None) -> Any:
+    """Send a GET, or a POST of JSON; returns the open response. Raises Refused.
+
+    The header is for a proxy in front of several servers, which cannot read bodies.
+    """
     data = None if body is None else json.dumps(body).encode()
-    asked = urllib.request.Request(address, data, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json", "X-Session-Id": session}
+    asked = urllib.request.Request(address, data, headers)
     try:
         return urllib.request.urlopen(asked, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
@@ -34,14 +38,17 @@ def request(address: str, body: dict[str, str] | None = None) -> Any:
 
 def speak(server: str, session: str, text: str) -> dict[str, Any]:
     """Say a text; returns when the clip is on disk. Raises Refused."""
-    with request(f"{server}/speak", {"session_id": session, "text": text}) as response:
+    with request(f"{server}/speak", session, {"session_id": session, "text": text}) as response:
         spoken: dict[str, Any] = json.load(response)
     return spoken
 
 
 def save(server: str, session: str, path: Path) -> None:
     """Save the film of a session as an ordinary MP4; raises Refused."""
-    with request(f"{server}/sessions/{session}/export.mp4") as response, path.open("wb") as file:
+    with (
+        request(f"{server}/sessions/{session}/export.mp4", session) as response,
+        path.open("wb") as file,
+    ):
         shutil.copyfileobj(response, file)
 
 

@@ -26,14 +26,12 @@ from warm.avatars.store import ID_PATTERN
 from warm.heads.errors import HeadLost, HeadSilent, HeldElsewhere
 from warm.heads.head import Head
 from warm.heads.heads import Heads
-from warm.heads.peers import RELAY_HEADER
+from warm.heads.peers import HEAD_HEADER, RELAY_HEADER
 
 SESSION_HEADER = "X-Session-Id"
 """Header by which a client names the session of a request whose body names it."""
 ROUTED_HEADER = "Warmtalk-Routed"
 """Header by which a proxy reports the session for which it has chosen this head."""
-HEAD_HEADER = "Warmtalk-Head"
-"""Header of a response: the head that has made it."""
 SETTLE_S = 8.0
 """Longest search for the head of a session, while heads end and start."""
 POLL_S = 0.1

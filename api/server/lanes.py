@@ -6,10 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 PROBES = frozenset({"health", "livez"})
 INTERRUPT = "interrupt"
+OF_HEADS = frozenset({"own", "release"})
+"""Requests of other heads, below `heads`."""
 COLLECTIONS = frozenset({"sessions", "avatars", "archives"})
 """Folders whose entries have names that clients choose, such as a session `health`."""
 PROBE_THREADS = 2
 INTERRUPT_THREADS = 4
+HEAD_THREADS = 3
 HANDOVER_THREADS = 2
 FILM_SUFFIX = ".mp4"
 FILM_THREADS = 4
@@ -61,21 +64,23 @@ class Lane:
 
 
 class Lanes:
-    """The lanes of the server. `/health`, `/livez` and `/interrupt` have threads of their own, so
-    that a full server can be probed and interrupted. Films have few, and cannot take them all."""
+    """The lanes of the server. `/health`, `/livez`, `/interrupt` and the questions of other heads
+    have threads of their own, so that a full server can be probed and interrupted. Films have few,
+    and cannot take them all."""
 
     def __init__(self, threads: int) -> None:
         self._main = Lane("http", threads, is_reserved=False)
         self._probes = Lane("http-probe", PROBE_THREADS)
         self._films = Lane("http-film", FILM_THREADS, is_reserved=False)
         self._interrupts = Lane("http-interrupt", INTERRUPT_THREADS)
+        self._heads = Lane("http-head", HEAD_THREADS)
         self.closing = Lane("http-close", 1)
         """Releases the resources of responses whose clients are gone."""
         self.handover = Lane("http-handover", HANDOVER_THREADS)
         """Passes on connections that continue elsewhere, which may take some seconds."""
 
     def __iter__(self) -> Iterator[Lane]:
-        lanes = (self._main, self._films, self._probes, self._interrupts)
+        lanes = (self._main, self._films, self._probes, self._interrupts, self._heads)
         return iter((*lanes, self.closing, self.handover))
 
     def of(self, path: str, *, is_pipelined: bool = False) -> Lane:
@@ -84,6 +89,8 @@ class Lanes:
         A client that pipelines requests is not a probe, and might delay the probes of others.
         """
         folder, _, name = path.rpartition("/")
+        if folder.rpartition("/")[2] == "heads" and name in OF_HEADS:
+            return self._heads
         if folder.rpartition("/")[2] not in COLLECTIONS:
             if name in PROBES and not is_pipelined:
                 return self._probes

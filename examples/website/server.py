@@ -62,7 +62,7 @@ class Website(BaseHTTPRequestHandler):
     def speak(self, text: str) -> None:
         """Have Warmtalk say a text; raises URLError and TimeoutError."""
         body = json.dumps({"session_id": SESSION, "text": text}).encode()
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", "X-Session-Id": SESSION}
         request = urllib.request.Request(f"{self.warmtalk}/speak", body, headers)
         with urllib.request.urlopen(request, timeout=TIMEOUT_S):
             pass

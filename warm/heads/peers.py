@@ -13,6 +13,8 @@ from warm.heads.head import Head
 
 RELAY_HEADER = "Warmtalk-Relay"
 """Header of the requests of a head: its name and the secret of all heads."""
+HEAD_HEADER = "Warmtalk-Head"
+"""Header of a response: the head that has made it."""
 PROBE_S = 2.0
 """Longest wait for the answer of a head that is asked for its state."""
 RELEASE_S = 3.0
@@ -47,9 +49,9 @@ class Peers:
         return answer is not None and answer.get("head") == head.name and bool(answer.get("holds"))
 
     def is_running(self, head: Head) -> bool:
-        """Return True if a head of this name answers at its address."""
-        answer = self._ask(head, "GET", "/heads/own?session_id=default", PROBE_S)
-        return answer is not None and answer.get("head") == head.name
+        """Return True if a head of this name answers at its address, however busy it is."""
+        found = self._respond(head, "GET", "/livez", PROBE_S)
+        return found is not None and found[0] == head.name
 
     def release(self, head: Head, session_id: str) -> bool:
         """Ask a head to leave a session that it does not use; True if it has."""
@@ -80,21 +82,37 @@ class Peers:
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any] | None:
         """Return the JSON object of an answer; None if there is none in time."""
+        found = self._respond(head, method, path, timeout_s, headers)
+        try:
+            answer = None if found is None else json.loads(found[1])
+        except ValueError:
+            return None
+        return answer if isinstance(answer, dict) else None
+
+    def _respond(
+        self,
+        head: Head,
+        method: str,
+        path: str,
+        timeout_s: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[str | None, bytes] | None:
+        """Return the name of the head that answers, and its answer; None without one in time."""
         if self.is_silent(head):
             return None
         connection = connection_to(head, timeout_s)
         try:
             named = {**(headers or {}), "Host": "localhost", **self.headers}
             connection.request(method, path, headers=named)
-            answer = json.loads(connection.getresponse().read())
+            response = connection.getresponse()
+            return response.getheader(HEAD_HEADER), response.read()
         except TimeoutError:
             self.note_silence(head)
             return None
-        except (OSError, http.client.HTTPException, ValueError):
+        except (OSError, http.client.HTTPException):
             return None
         finally:
             connection.close()
-        return answer if isinstance(answer, dict) else None
 
 
 def connection_to(head: Head, timeout_s: float | None) -> http.client.HTTPConnection:

@@ -31,7 +31,8 @@ class Address:
     @property
     def headers(self) -> dict[str, str]:
         """Headers of every request."""
-        return {} if self.api_key is None else {"Authorization": f"Bearer {self.api_key}"}
+        session = {"X-Session-Id": self.session_id}  # a proxy chooses the server by it
+        return session if self.api_key is None else session | bearer(self.api_key)
 
     def http(self, path: str) -> str:
         """Return the address of a route over HTTP."""
@@ -48,3 +49,8 @@ class Address:
     def _base(self) -> str:
         parts = urlsplit(self.url)
         return parts.netloc + parts.path.rstrip("/")
+
+
+def bearer(api_key: str) -> dict[str, str]:
+    """Return the header of a key."""
+    return {"Authorization": f"Bearer {api_key}"}

@@ -14,6 +14,9 @@ def test_probes_interruptions_and_films_have_their_lanes_below_any_prefix(prefix
     assert not main.is_reserved and not films.is_reserved
     assert len({id(lane) for lane in (probes, interrupts, films, main)}) == 4
     assert lanes.of(f"{prefix}/livez") is probes
+    heads = lanes.of(f"{prefix}/heads/release")
+    assert heads.is_reserved and lanes.of(f"{prefix}/heads/own") is heads
+    assert lanes.of(f"{prefix}/heads/drain") is main
     for named in ("sessions/health", "sessions/interrupt", "avatars/livez"):
         assert lanes.of(f"{prefix}/{named}") is main
     for lane in lanes:
