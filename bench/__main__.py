@@ -73,6 +73,7 @@ TOPICS = {
     "second_talk": "bench.second_talk",
     "shares": "bench.shares",
     "pace": "bench.pace",
+    "eight": "bench.capacity",
     "watchers": "bench.viewers.watchers",
     "page": "bench.viewers.page",
     "live_clock": "bench.live.clock",

@@ -19,19 +19,21 @@ MARGIN = 0.75
 MORE_PLACES_AT = 1.25
 """A place is added when the pace suffices for this many more; places are removed when it does not
 suffice for the present number."""
-GIVE_S = 1.0
+GIVE_S = 0.25
 """Shortest time between two additions of a place."""
 START_LEAD_S = 0.75
 """Clips that are this far ahead of playback can spare the time in which another one starts."""
 PACED_LEAD = 0.25
 """Part of `lead_s` that suffices for a clip that must not be far ahead."""
-ROOM, LITTLE_ROOM = 6.0, 2.0
+ROOM, LITTLE_ROOM = 5.2, 2.0
 """Ratio of the clips that could be rendered in real time to their present number. From `ROOM` on,
 there is time for a preset that compresses better; below `LITTLE_ROOM`, the fastest one is used."""
 LEAST_GROWTH, MOST_GROWTH = 1.2, 2.0
 """Range of the factor by which the batches of a clip grow."""
-COST: dict[Preset, float] = {"ultrafast": 0.8, "superfast": 1.0, "faster": 1.3}
+COST: dict[Preset, float] = {"ultrafast": 0.9, "superfast": 1.0, "faster": 1.5}
 """Time that a frame takes on the whole path, relative to the preset `superfast`."""
+CROWDED: Preset = "ultrafast"
+"""Preset of clips that start with little room, for which the places are counted."""
 
 
 class Pace:
@@ -118,7 +120,7 @@ class SpeakingPlaces:
         pace = self.pace.fps
         if not self._is_automatic or pace is None:
             return
-        enough = MARGIN * pace / self._fps
+        enough = MARGIN * pace / COST[CROWDED] / self._fps
         now_s = self._clock()
         if enough < self.count and self.count > 1:
             self.count, self._given_s = max(1, math.floor(enough)), now_s
@@ -156,7 +158,7 @@ class SpeakingPlaces:
         """Return the preset of a clip that starts as one of `clips`."""
         room = self._room(clips)
         if room < LITTLE_ROOM:
-            self._preset = "ultrafast"
+            self._preset = CROWDED
         elif self._is_automatic and ROOM * COST["faster"] <= room < math.inf:
             self._preset = "faster"
         else:
@@ -185,7 +187,9 @@ class SpeakingPlaces:
             return f"max_speaking = {self.count}"
         if pace is None:
             return "nothing has been measured yet"
-        return f"{MARGIN:.0%} of {pace:.0f} frames/s suffice for {MARGIN * pace / self._fps:.1f}"
+        crowded = pace / COST[CROWDED]
+        enough = MARGIN * crowded / self._fps
+        return f"{MARGIN:.0%} of {crowded:.0f} frames/s suffice for {enough:.1f}"
 
 
 def sufficient_lead_s(clip: Pacable) -> float:

@@ -77,7 +77,7 @@ def test_a_short_measurement_is_not_used() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pace", "expected"), [(10, 1), (70, 2), (130, 3), (280, 8), (5000, AUTO_SPEAKING)]
+    ("pace", "expected"), [(10, 1), (70, 2), (112, 3), (252, 8), (5000, AUTO_SPEAKING)]
 )
 def test_the_places_follow_the_pace(pace: float, expected: int) -> None:
     assert FakeMachine().work(pace, 30) == expected
@@ -85,9 +85,9 @@ def test_the_places_follow_the_pace(pace: float, expected: int) -> None:
 
 def test_the_places_follow_a_machine_that_becomes_slower_and_faster_again() -> None:
     machine = FakeMachine()
-    assert machine.work(280, 10) == 8
-    assert machine.work(140, 5) == 4
-    assert machine.work(280, 12) == 8
+    assert machine.work(252, 10) == 8
+    assert machine.work(126, 5) == 4
+    assert machine.work(252, 12) == 8
 
 
 def test_the_places_do_not_change_with_small_changes_of_the_pace() -> None:
@@ -143,14 +143,14 @@ def test_the_batches_of_a_clip_are_rendered_before_playback_needs_them(places: i
     """Catches batches that double although the clip is rendered only somewhat faster than it
     plays, as it is when all places are taken."""
     machine = FakeMachine()
-    pace = FPS * places / MARGIN
+    pace = FPS * places * COST["ultrafast"] / MARGIN
     machine.work(2 * pace, 30)
     assert machine.work(1.01 * pace, 20) == places
     machine.places.speaking = places
     sizes = batch_sizes(6, 25, machine.places.batch_growth)
     ahead_s = next(sizes) / FPS
     for size in itertools.islice(sizes, 20):
-        ahead_s -= size * places / pace
+        ahead_s -= size * places * COST["ultrafast"] / pace
         assert ahead_s > -1e-9
         ahead_s += size / FPS
 
