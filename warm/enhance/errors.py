@@ -32,7 +32,11 @@ class NoFaceToEnhance(EnhanceError):
 
 
 class RestorerUnavailable(EnhanceError):
-    """The method needs a package or a file that is not there."""
+    """The method needs a device that is not there."""
+
+
+class RestorerFailed(EnhanceError):
+    """The device of a restorer failed, or has too little memory for one face."""
 
 
 class UpscalerUnavailable(EnhanceError):

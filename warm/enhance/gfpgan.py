@@ -1,5 +1,7 @@
 """GFPGAN as a restorer: crops in, restored crops out, in batches that fit the device."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from warm.engines.base import EngineLost
 from warm.engines.musetalk.cuda_errors import translate_cuda_errors
 from warm.engines.musetalk.device import ComputeDevice, choose_device
-from warm.engines.musetalk.errors import DeviceOutOfMemory
+from warm.engines.musetalk.errors import DeviceOutOfMemory, NoSuchDevice
 from warm.enhance.checkpoint import load_network
+from warm.enhance.errors import RestorerFailed, RestorerUnavailable
 from warm.enhance.network.config import PUBLISHED, NetworkConfig
 from warm.enhance.network.network import GfpganNetwork
 from warm.enhance.restorer import check_crops
@@ -26,12 +30,30 @@ def open_gfpgan(
 ) -> "GfpganRestorer":
     """Load a checkpoint onto a device, as the setting `device` names it; always in fp32.
 
-    Raises WeightsDamaged, WrongCheckpoint, NoSuchDevice, DeviceOutOfMemory, EngineLost.
+    Raises WeightsDamaged, WrongCheckpoint, RestorerUnavailable, RestorerFailed.
     """
-    compute = choose_device(device, "fp32")
+    try:
+        compute = choose_device(device, "fp32")
+    except NoSuchDevice as error:
+        raise RestorerUnavailable(f"{error} Or choose --method sharpen.") from error
     network = load_network(path, config)
-    with translate_cuda_errors():
+    with translate_device_errors(compute):
         return GfpganRestorer(network.to(compute.device), compute)
+
+
+@contextmanager
+def translate_device_errors(compute: ComputeDevice) -> Iterator[None]:
+    """Turn a failure of the device, and lack of memory, into RestorerFailed."""
+    try:
+        with translate_cuda_errors():
+            yield
+    except DeviceOutOfMemory as error:
+        raise RestorerFailed(
+            f"{compute.name} has too little memory for one face ({error}). Stop other programs "
+            "that use it, or set device to cpu."
+        ) from error
+    except EngineLost as error:
+        raise RestorerFailed(f"{error}. Run it again, or set device to cpu.") from error
 
 
 class GfpganRestorer:
@@ -55,9 +77,13 @@ class GfpganRestorer:
     def restore(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(n, size, size, 3) BGR to the same shape.
 
-        Raises BadCrops, DeviceOutOfMemory, EngineLost.
+        Raises BadCrops and RestorerFailed.
         """
         check_crops(crops, self.size)
+        with translate_device_errors(self._compute):
+            return self._restore_all(crops)
+
+    def _restore_all(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         restored = np.empty_like(crops)
         start = 0
         while start < len(crops):

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from tests.warm.enhance.tiny_network import TINY, tiny_network, tiny_tensors
 from warm.engines.musetalk.device import choose_device
-from warm.engines.musetalk.errors import DeviceOutOfMemory, NoSuchDevice
-from warm.enhance.errors import BadCrops
+from warm.engines.musetalk.errors import DeviceOutOfMemory
+from warm.enhance.errors import BadCrops, RestorerFailed, RestorerUnavailable
 from warm.enhance.gfpgan import GfpganRestorer, open_gfpgan, to_network, to_pixels
 from warm.enhance.network.network import GfpganNetwork
 from warm.enhance.restorer import FaceRestorer
@@ -94,7 +94,7 @@ def test_crops_of_another_size_are_refused(restorer: GfpganRestorer) -> None:
 
 
 def test_a_device_that_is_not_here_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NoSuchDevice, match="cuda:99"):
+    with pytest.raises(RestorerUnavailable, match=r"cuda:99.*--method sharpen"):
         open_gfpgan(tmp_path / "unread.pth", device="cuda:99", config=TINY)
 
 
@@ -131,5 +131,16 @@ def test_without_memory_for_a_batch_smaller_ones_are_tried_and_kept() -> None:
 
 def test_without_memory_for_one_crop_the_caller_is_told() -> None:
     restorer, _ = crowded(room=0, batch=8)
-    with pytest.raises(DeviceOutOfMemory):
+    with pytest.raises(RestorerFailed, match=r"cpu has too little memory for one face.*device"):
+        restorer.restore(crops(1))
+
+
+def test_a_device_that_fails_is_reported_with_a_way_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    restorer, network = crowded(room=8, batch=8)
+
+    def fail(_picture: Tensor) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(network, "forward", fail)
+    with pytest.raises(RestorerFailed, match=r"illegal memory access.*set device to cpu"):
         restorer.restore(crops(1))
