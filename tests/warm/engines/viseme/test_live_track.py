@@ -1,11 +1,13 @@
 """The mouth of a recording that is still arriving is nearly that of the whole recording."""
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from session.film import SAMPLE_RATE_HZ
-from tts.registry import VoiceRegistry
+from tts.catalogue import espeak_voices
 from tts.speech import Samples, Speech
 from tts.voice import VoiceChoice
 from warm.engines.viseme.audio_curves import mouth_track_from_audio
@@ -35,10 +37,12 @@ class Arriving:
 
 
 @pytest.fixture(scope="module")
-def said(voices: VoiceRegistry) -> Speech:
+def said() -> Speech:
+    """A fresh espeak-ng says it: its sound depends a little on what it has said before."""
     choice = VoiceChoice(voice="espeak:en-us", language="en-us", speed=1.0)
     text = "Please put the heavy boxes by the window, and bring me a map of Brazil."
-    (speech,) = [each.completed() for each in voices.speak(text, choice)]
+    with closing(espeak_voices()) as voices:
+        (speech,) = [each.completed() for each in voices.speak(text, choice)]
     return speech
 
 
