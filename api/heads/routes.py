@@ -117,6 +117,7 @@ def leave(app_context: AppContext, session_id: str, *, disturbs: bool = False) -
         app_context.live.leave(session_id, PASSED_ON)
     elif app_context.pushes.of_session(session_id):
         return "it is being pushed"
+    app_context.conversations.leave(session_id)
     return app_context.runtime.hand_over(session_id, disturbs=disturbs)
 
 

@@ -27,6 +27,7 @@ from warm.conversation.persona_voice import answering_voice
 from warm.conversation.recovery import recovered
 from warm.conversation.schedule import Schedule
 from warm.conversation.session_locks import SessionLocks
+from warm.conversation.shared_history import SharedHistory
 from warm.conversation.turn import Turn, TurnKind
 from warm.conversation.turn_run import TurnPlan, TurnRun
 from warm.conversation.turn_table import MAX_HISTORY, TurnTable
@@ -89,11 +90,17 @@ class Conversations:
         self._runtime, self._options = runtime, options
         self._describe, self._now = describe, now
         self._table = TurnTable(database)
+        self._shared = self._share()
         self._schedule = Schedule(max_running=options.max_running, max_waiting=options.max_queue)
         self._locks, self._owed = SessionLocks(), OwedChanges()
         self._is_recovered = False
         self._recovering = Lock()
         self._is_stopping = False
+
+    def leave(self, session_id: str) -> None:
+        """Leave the history of a session for the head that it moves to."""
+        if self._shared is not None:
+            self._shared.write(session_id)
 
     def start(self) -> None:
         """End the turns that an earlier process left; if the database fails, at the next use."""
@@ -244,6 +251,28 @@ class Conversations:
             self._persona(persona_id)
         self._prune_after(self._table.choose_persona(session_id, persona_id))
         return self.persona_of(session_id)
+
+    def _share(self) -> SharedHistory | None:
+        """Share the histories with other heads; None if there are none."""
+        registry = self._runtime.sessions.registry
+        if not registry.ownership.is_shared:
+            return None
+        registry.ownership.on_claimed = self._adopt
+        return SharedHistory(registry.results, self._table, registry.ownership.owns)
+
+    def _adopt(self, session_id: str) -> None:
+        """Continue the history of a session that has come from another head."""
+        path = film_path(self._runtime.sessions.registry.results, session_id)
+
+        def complete(turn: Turn) -> Turn:
+            spec, cues = film_cues(path)
+            return recovered(turn, cues, spec, self._now())
+
+        try:
+            if self._shared is not None:
+                self._shared.adopt(session_id, complete)
+        except JobStoreError:
+            log.exception("a history is missing", extra={"session_id": session_id})
 
     def _persona(self, persona_id: str) -> Persona:
         if persona_id not in self.personas:

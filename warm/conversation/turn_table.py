@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from warm.conversation.spoken import SpokenSentence
@@ -74,6 +74,11 @@ INSERT = """
 INSERT INTO turns (id, session_id, owner, kind, user_text, persona, state, created_s)
 VALUES (:id, :session_id, :owner, :kind, :user_text, :persona, :state, :created_s)
 """
+INSERT_WHOLE = (
+    f"INSERT INTO turns ({', '.join(COLUMNS[1:])})"
+    f" VALUES ({', '.join(f':{name}' for name in COLUMNS[1:])})"
+)
+"""All columns but the number."""
 UPDATE = """
 UPDATE turns SET state = :state, reply_text = :reply_text, heard_text = :heard_text,
     interrupted = :interrupted, is_settled = :is_settled, model = :model, film_id = :film_id,
@@ -99,6 +104,8 @@ class TurnTable:
 
     def __init__(self, database: Database) -> None:
         database.register(TURNS)
+        self.on_change: Callable[[str], None] = lambda _session_id: None
+        """Called after the turns of a session, or its persona, have changed."""
         self._database = database
 
     def insert(self, turn: Turn, *, replaces: str | None = None) -> Turn:
@@ -110,7 +117,9 @@ class TurnTable:
                     (turn.session_id, replaces),
                 )
             connection.execute(INSERT, row_of(turn))
-            return next(turns_where(connection, "id = ?", turn.id))
+            inserted = next(turns_where(connection, "id = ?", turn.id))
+        self.on_change(turn.session_id)
+        return inserted
 
     def update(self, *turns: Turn) -> None:
         """Store turns; the texts of those that are forgotten stay deleted."""
@@ -118,6 +127,16 @@ class TurnTable:
         with self._database.write() as connection:
             connection.executemany(UPDATE, rows)
             connection.executemany(UPDATE_FORGOTTEN, rows)
+        for session_id in {turn.session_id for turn in turns}:
+            self.on_change(session_id)
+
+    def replace(self, session_id: str, turns: Sequence[Turn], persona: str | None) -> None:
+        """Replace the turns of a session, and its persona; others of it are forgotten."""
+        with self._database.write() as connection:
+            connection.executemany("DELETE FROM turns WHERE id = ?", [(each.id,) for each in turns])
+            connection.execute(FORGET, (session_id,))
+            connection.executemany(INSERT_WHOLE, [row_of(turn) for turn in turns])
+            choose(connection, session_id, persona)
 
     def get(self, turn_id: str) -> Turn | None:
         """Return a turn; None if there is none."""
@@ -148,7 +167,8 @@ class TurnTable:
             if is_reset:
                 reset = "UPDATE turns SET is_reset = 1 WHERE session_id = ? AND NOT is_reset"
                 connection.execute(reset, (session_id,))
-            return count
+        self.on_change(session_id)
+        return count
 
     def unsettled(self, session_id: str) -> list[Turn]:
         """Return the ended turns of a session of which less may be heard than is known so far."""
@@ -189,11 +209,18 @@ class TurnTable:
         Return a number that grows with each choice.
         """
         with self._database.write() as connection:
-            connection.execute("DELETE FROM session_personas WHERE session_id = ?", (session_id,))
-            if persona is not None:
-                insert = "INSERT INTO session_personas VALUES (?, ?)"
-                return connection.execute(insert, (session_id, persona)).lastrowid or 0
-            return 0
+            number = choose(connection, session_id, persona)
+        self.on_change(session_id)
+        return number
+
+
+def choose(connection: sqlite3.Connection, session_id: str, persona: str | None) -> int:
+    """Store the persona of a session; return a number that grows with each choice."""
+    connection.execute("DELETE FROM session_personas WHERE session_id = ?", (session_id,))
+    if persona is None:
+        return 0
+    insert = "INSERT INTO session_personas VALUES (?, ?)"
+    return connection.execute(insert, (session_id, persona)).lastrowid or 0
 
 
 def turns_where(connection: sqlite3.Connection, where: str, *values: object) -> Iterator[Turn]:
@@ -221,7 +248,7 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def turn_of(row: sqlite3.Row) -> Turn:
+def turn_of(row: sqlite3.Row | Mapping[str, Any]) -> Turn:
     """Return the turn of a row."""
     plain = {name: row[name] for name in COLUMNS if name not in NOT_PLAIN}
     for name in BOOLEANS:

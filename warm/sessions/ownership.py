@@ -31,6 +31,8 @@ class Ownership:
         is_needed: Callable[[str], bool] = lambda _session_id: True,
     ) -> None:
         """`claims`: None if no other server uses the folder."""
+        self.on_claimed: Callable[[str], None] = lambda _session_id: None
+        """Called after a session has come to this server and was loaded."""
         self._claims, self._load, self._is_needed = claims, load, is_needed
         self._owned: dict[str, float] = {}
         """Claimed and loaded sessions, with the time of their last use."""
@@ -65,6 +67,7 @@ class Ownership:
             self._claims.take(session_id)
             try:
                 self._load(session_id)
+                self.on_claimed(session_id)
             except BaseException:
                 self._claims.release(session_id)
                 raise
