@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -73,6 +75,19 @@ def test_the_engine_works_with_a_truncated_gfpgan_in_its_folder(tmp_path: Path) 
     official(tmp_path)
     cut(save(tmp_path / "gfpgan" / NAME), 100)
     assert find_weights(tmp_path).unet == tmp_path / "musetalkV15"
+
+
+def test_the_command_enhance_names_the_missing_file_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WARMTALK_MODELS_DIR", str(tmp_path / "models"))
+    source, out = tmp_path / "in.png", tmp_path / "out.png"
+    cv2.imwrite(str(source), np.zeros((40, 40, 3), np.uint8))
+    assert main(["enhance", str(source), str(out), "--method", "gfpgan"]) == 1
+    said = capsys.readouterr().err
+    assert f"{tmp_path / 'models' / 'gfpgan'} lacks {NAME}" in said
+    assert "models download" in said and "--method sharpen" in said
+    assert not out.exists()
 
 
 def test_missing_packages_are_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
