@@ -116,6 +116,7 @@ from warm.preparer.handler import PrepareHandler
 from warm.preparer.preparations import Preparations
 from warm.preparer.preparer import Preparer
 from warm.preparer.usage import AvatarUsage
+from warm.production.film_enhancer import FilmEnhancer
 from warm.production.film_handler import FilmHandler
 from warm.production.used_uploads import used_uploads
 from warm.recogniser_factory import configured_recogniser
@@ -304,7 +305,7 @@ def assemble(
             open_sockets=OpenSockets(hub, audience, settings.on_disconnect),
             avatars=store,
             jobs=jobs,
-            films=make_films(runtime, preparer, store, store_of_uploads, jobs),
+            films=make_films(settings, runtime, preparer, store, store_of_uploads, jobs),
             conversations=make_conversations(settings, runtime, jobs),
             webhooks=Webhooks(jobs, webhook_poster(settings), webhook_options(settings)),
             preparer=preparer,
@@ -451,7 +452,12 @@ def measure(app: Flask) -> None:
 
 
 def make_films(
-    runtime: Runtime, preparer: Preparer, store: AvatarStore, uploads: UploadStore, jobs: Jobs
+    settings: Settings,
+    runtime: Runtime,
+    preparer: Preparer,
+    store: AvatarStore,
+    uploads: UploadStore,
+    jobs: Jobs,
 ) -> FilmHandler:
     """Return the handler of the jobs that make films, which is registered."""
     handler = FilmHandler(
@@ -459,6 +465,7 @@ def make_films(
         uploads=uploads,
         preparer=preparer,
         avatars=store,
+        enhancer=FilmEnhancer(settings),
         wait_for_avatar=Preparations(jobs).wait,
     )
     jobs.register(handler)

@@ -12,8 +12,9 @@ from api.iso_time import iso_time, iso_time_or_none
 from api.problem import NoPreparation
 from api.serializers import url
 from warm.avatars.action import NAME_PATTERN
-from warm.avatars.recipe import COLOUR, Teeth
+from warm.avatars.recipe import COLOUR, EnhanceMethod, Teeth
 from warm.avatars.store import ID_PATTERN
+from warm.enhance.factory import check_method
 from warm.jobs.job import Job
 from warm.preparer.handler import PrepareRequest, read_face
 from warm.uploads.upload import Upload
@@ -44,6 +45,8 @@ class PrepareForm(Form):
     """Colour behind the person, `#rrggbb`; null: as in the settings."""
     background_file: Annotated[Upload | None, FilePart("picture")] = None
     """A picture that is shown behind the person."""
+    enhance: EnhanceMethod | None = None
+    """Enhances the face first: `gfpgan` restores it, `sharpen` only sharpens; null: neither."""
     force_recreate: bool = False
     """Prepare again although the avatar is up to date."""
 
@@ -66,6 +69,8 @@ def submit_preparation(form: PrepareForm) -> Job:
     """Queue a preparation; raises AvatarBeingPrepared and the errors of `Jobs.submit`."""
     named = [form.actions[name] for name in sorted(form.actions)]
     files = [form.video_file, form.background_file, *named]
+    if form.enhance is not None:
+        check_method(form.enhance, context().settings)
     if form.video_file is None:
         context().avatars.summary(form.avatar_id)
     return context().preparations.submit(
@@ -76,6 +81,7 @@ def submit_preparation(form: PrepareForm) -> Job:
             bbox_shift=form.bbox_shift,
             teeth=form.teeth,
             background=form.background,
+            enhance=form.enhance,
             background_upload=None if form.background_file is None else form.background_file.id,
             force=form.force_recreate,
         ),

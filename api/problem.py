@@ -81,6 +81,7 @@ from warm.conversation.errors import (
 )
 from warm.engines.base import EngineLost, EngineOutOfMemory
 from warm.engines.weights.errors import WeightsError
+from warm.enhance.errors import EnhanceError
 from warm.fetch.errors import FetchBusy, FetchError
 from warm.heads.errors import (
     HeadLost,
@@ -429,6 +430,7 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     BadHandshake: (400, "BadRequestError"),
     UpgradeRequired: (426, "UpgradeRequiredError"),
     UnsupportedOption: (400, "BadRequestError"),
+    EnhanceError: (422, "MediaError"),
     FilmIncomplete: (409, "SessionError"),
     UnknownTurn: (404, "NotFoundError"),
     UnknownPersona: (422, "ValidationError"),

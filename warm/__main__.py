@@ -7,7 +7,7 @@ avatar from the same file.
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import get_args
 from chat.errors import ChatError
 from stt.errors import SpeechError
 from tts.voice import BadSpeechRequest, VoiceUnavailable
-from warm.avatars.recipe import PreparationError, Teeth
+from warm.avatars.recipe import EnhanceMethod, PreparationError, Teeth
 from warm.avatars.store import PREVIEW, AvatarError, AvatarStore
 from warm.avatars.summary import AvatarSummary
 from warm.chat_command import add_chat
@@ -25,6 +25,7 @@ from warm.container_command import add_container, run_container
 from warm.engine_factory import engine_recipe, make_engine
 from warm.engines.weights.errors import WeightsError
 from warm.enhance.errors import EnhanceError
+from warm.enhance.restorer import FaceRestorer
 from warm.enhance_command import add_enhance
 from warm.face.models import FaceModelError
 from warm.hear_command import add_hear
@@ -141,6 +142,11 @@ def add_prepare(command: argparse.ArgumentParser) -> None:
         "--teeth", choices=get_args(Teeth), help="parted lips in a photo: close them or keep them"
     )
     command.add_argument(
+        "--enhance",
+        choices=get_args(EnhanceMethod),
+        help="enhance the face first: gfpgan restores it, sharpen only sharpens",
+    )
+    command.add_argument(
         "--background",
         metavar="COLOUR|PICTURE",
         help="show this behind the person: #rrggbb, or a file",
@@ -192,11 +198,16 @@ def run_prepare(arguments: argparse.Namespace) -> int:
             source,
             avatar_id=avatar_id,
             store=store,
-            settings=replace(settings.preparation_settings, recipe=engine_recipe(settings)),
+            settings=replace(
+                settings.preparation_settings,
+                enhance=arguments.enhance,
+                recipe=engine_recipe(settings),
+            ),
             force=arguments.force,
             actions=arguments.actions,
             models=settings.face_models_folder,
             engine=partial(make_engine, settings),
+            restorer=restorer_of(arguments.enhance, settings),
             progress=bar.show,
         )
     for line in store.summary(avatar_id).findings():
@@ -204,6 +215,18 @@ def run_prepare(arguments: argparse.Namespace) -> int:
     state = "Ready" if bar.was_shown else "Up to date"
     print(f"{state}: {avatar.folder} (look at {avatar.folder / PREVIEW})")
     return 0
+
+
+def restorer_of(
+    method: EnhanceMethod | None, settings: Settings
+) -> Callable[[], FaceRestorer] | None:
+    """The constructor of the restorer of `--enhance`; checked now, because it is used late."""
+    if method is None:
+        return None
+    from warm.enhance.factory import check_method, make_restorer  # noqa: PLC0415  slow
+
+    check_method(method, settings)
+    return partial(make_restorer, method, settings)
 
 
 def chosen_id(arguments: argparse.Namespace, source: Path | None) -> str:

@@ -1,6 +1,7 @@
 """`python -m warm enhance`: sharper faces in a photo or film."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from warm.enhance.options import FACES, METHODS, UPSCALES, EnhanceOptions
@@ -48,6 +49,7 @@ def add_enhance(command: argparse.ArgumentParser) -> None:
 def run_enhance(arguments: argparse.Namespace) -> int:
     """Enhance one file and print remarks and the path of the result."""
     from warm.enhance.enhancement import Enhancement  # noqa: PLC0415  slow
+    from warm.enhance.factory import make_restorer  # noqa: PLC0415
 
     given = [] if arguments.config is None else ["--config", str(arguments.config)]
     options = EnhanceOptions(
@@ -57,12 +59,15 @@ def run_enhance(arguments: argparse.Namespace) -> int:
         background=arguments.background,
         faces=arguments.faces,
     )
+    settings = read_settings(given)
     with ProgressBar() as bar:
         notes = Enhancement(
             source=arguments.source,
             out=arguments.out,
             options=options,
-            settings=read_settings(given),
+            models=settings.face_models_folder,
+            restorer=partial(make_restorer, options.method, settings),
+            track=settings.track,
             force=arguments.force,
             resume=arguments.resume,
             progress=bar.show,

@@ -47,7 +47,8 @@ def pictures_of(film: Path, most: int = 10_000) -> Pictures:
     """Return the (h, w, 3) BGR pictures of a film."""
     with open_media(film) as container:
         frames = container.decode(video=0)
-        return [frame.to_ndarray(format="bgr24") for frame in islice(frames, most)]
+        found = islice(frames, most)
+        return [np.asarray(frame.to_ndarray(format="bgr24"), np.uint8) for frame in found]
 
 
 def enlarged(pictures: Sequence[NDArray[np.uint8]], factor: int) -> Pictures:

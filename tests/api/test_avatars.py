@@ -153,6 +153,18 @@ def test_a_background_is_a_colour_or_an_uploaded_picture_and_part_of_the_request
     assert Path(shown[0]).read_bytes().startswith(b"\x89PNG")
 
 
+def test_an_enhancement_is_passed_on_and_refused_if_its_weights_are_missing(
+    client: FlaskClient, preparation: GatedPreparation
+) -> None:
+    refused = prepare(client, enhance="gfpgan")
+    assert refused.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert "--method sharpen" in refused.get_json()["detail"]
+    preparation.gate.set()
+    prepare(client, enhance="sharpen")
+    assert ended(client)["status"] == "done"
+    assert [each["options"]["enhance"] for each in preparation.requests] == ["sharpen"]
+
+
 def test_a_cancelled_or_failed_preparation_leaves_the_old_avatar(
     client: FlaskClient, preparation: GatedPreparation, app: Flask
 ) -> None:
@@ -196,6 +208,7 @@ def test_an_id_that_is_no_name_of_a_folder_is_refused_and_its_file_removed(
         ({"video_url": "http://example.com/a.png"}, "video_url"),
         ({"colour": "red"}, "colour"),
         ({"background": "red"}, "background"),
+        ({"enhance": "magic"}, "enhance"),
     ],
 )
 def test_every_field_is_checked(fields: dict[str, str], words: str, client: FlaskClient) -> None:

@@ -73,6 +73,7 @@ def test_a_film_is_ordered_followed_and_downloaded_without_a_key(
         ({"options": {"output_resolution": 149}}, "options.output_resolution", "from 150 to 1080"),
         ({"options": {"background": "green"}}, "options.background", "pattern"),
         ({"options": {"logo": {"x": 4}}}, "options.logo.upload", "is missing"),
+        ({"options": {"enhance": "magic"}}, "options.enhance", "'gfpgan' or 'sharpen'"),
         ({"options": {"blur": 1}}, "options.blur", "not known; allowed: fluent, pad_audio_s"),
         ({"text": {"text": "Hi.", "pitch": 2}}, "text.pitch", "allowed: text, markup, voice"),
         ({"text": {"text": "..."}}, "text", "at least one letter"),
@@ -97,6 +98,7 @@ def test_a_fault_in_a_request_is_named(
         ({"avatar_id": None, "source": "0" * 32}, 404, "no stored file has this id"),
         ({"text": None, "recording": "f" * 32}, 404, "no stored file has this id"),
         ({"options": {"background": "transparent"}}, 400, "options.result_format = 'mp4': needs"),
+        ({"options": {"enhance": "gfpgan"}}, 503, "--method sharpen"),
     ],
 )
 def test_a_film_that_cannot_be_made_is_refused_before_it_is_a_job(

@@ -17,6 +17,10 @@ ENGINES = {"viseme": 17, "musetalk": 1}
 
 RECIPE = 14
 """Version of preparation: increased when the same source and settings give a different result."""
+ENHANCEMENT = 1
+"""Version of the enhancement of faces, likewise."""
+EnhanceMethod = Literal["gfpgan", "sharpen"]
+"""Method by which faces are enhanced: restored by a network, or only sharpened."""
 Teeth = Literal["close", "keep"]
 """Treatment of a photo with parted lips: closed lips, or its own teeth at rest and in speech."""
 COLOUR = re.compile(r"#(?:[0-9a-fA-F]{3}){1,2}")
@@ -48,6 +52,8 @@ class PreparationSettings:
     """Treatment of a photo whose lips are parted."""
     background: str | None = None
     """Shown in place of what is behind the person: `#rrggbb`, or the path of a picture."""
+    enhance: EnhanceMethod | None = None
+    """The faces of the source are enhanced by this method first; None: it is used as it is."""
     engine: str = "viseme"
     """The lip engine that prepares its own data."""
     recipe: tuple[tuple[str, str | int], ...] = ()
@@ -62,6 +68,11 @@ class PreparationSettings:
         if self.teeth not in get_args(Teeth):
             raise BadPreparationSettings(
                 f"teeth is {self.teeth!r}; allowed are {', '.join(map(repr, get_args(Teeth)))}."
+            )
+        if self.enhance not in (None, *get_args(EnhanceMethod)):
+            raise BadPreparationSettings(
+                f"enhance is {self.enhance!r}; allowed are "
+                f"{', '.join(map(repr, get_args(EnhanceMethod)))}, and none of them."
             )
         check_background(self.background)
         if self.engine not in ENGINES:
@@ -100,6 +111,10 @@ def digest_of_content(content: str, settings: PreparationSettings) -> str:
     chosen["background"] = background_content(settings.background)
     if settings.background is None:
         del chosen["background"]
+    if settings.enhance is None:
+        del chosen["enhance"]
+    else:
+        chosen["enhance"] = [settings.enhance, ENHANCEMENT]
     key = {
         "recipe": RECIPE,
         "engine": ENGINES[settings.engine],

@@ -3,15 +3,15 @@
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from session.disk import open_regular, sync_folder, sync_in_pieces
 from session.fragmented.init_segment import read_init_segment
 from session.fragmented.journal import journal_path
 from session.fragmented.recovery import scan_film
+from stabilizers.settings import TrackSettings
 from warm.enhance.errors import InputChanged, NoFaceToEnhance, OutputRefused
-from warm.enhance.factory import make_restorer
 from warm.enhance.film import FilmJob, Progress, enhance_film
 from warm.enhance.options import EnhanceOptions
 from warm.enhance.picture import SUFFIXES, PictureJob, enhance_picture, write_picture
@@ -19,7 +19,6 @@ from warm.enhance.restorer import FaceRestorer
 from warm.enhance.upscalers import Upscaler, make_upscaler
 from warm.enhance.work_folder import WorkFolder, disk_errors, open_work_folder
 from warm.media.sniff import MediaError, sniff
-from warm.settings import Settings
 
 FILM_SUFFIX = ".mp4"
 CHUNK_BYTES = 1 << 20
@@ -45,7 +44,13 @@ class Enhancement:
     source: Path
     out: Path
     options: EnhanceOptions
-    settings: Settings
+    models: Path
+    """Folder of the face models."""
+    restorer: Callable[[], FaceRestorer]
+    """Makes the restorer of the method; called only if faces are restored."""
+    track: TrackSettings = field(default_factory=TrackSettings)
+    longest_s: float | None = None
+    """Only this much of a film is read, from its start."""
     force: bool = False
     """Replace an OUT that exists."""
     resume: bool = True
@@ -61,14 +66,14 @@ class Enhancement:
         upscaler = make_upscaler(self.options.background)
         restorer = None
         if self.options.faces != "none":
-            restorer = make_restorer(self.options.method, self.settings)
+            restorer = self.restorer()
         notes = [SHARPEN_NOTE] if self.options.method == "sharpen" and restorer else []
         if kind == "photo":
             picture, found = enhance_picture(
                 PictureJob(
                     source=self.source,
                     options=self.options,
-                    models=self.settings.models_dir / "face",
+                    models=self.models,
                     restorer=restorer,
                     upscaler=upscaler,
                 )
@@ -94,10 +99,11 @@ class Enhancement:
                 source=source,
                 options=self.options,
                 work=work,
-                models=self.settings.models_dir / "face",
+                models=self.models,
                 restorer=restorer,
                 upscaler=upscaler,
-                track=self.settings.track,
+                track=self.track,
+                longest_s=self.longest_s,
                 progress=self.progress,
                 check=self.check,
             )

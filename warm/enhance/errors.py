@@ -39,10 +39,6 @@ class RestorerFailed(EnhanceError):
     """The device of a restorer failed, or has too little memory for one face."""
 
 
-class UpscalerUnavailable(EnhanceError):
-    """The upscaler of the background needs a package that is not installed."""
-
-
 class OutputRefused(EnhanceError):
     """OUT cannot be written: it exists, is the source, or its folder is not writable."""
 

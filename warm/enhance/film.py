@@ -67,6 +67,8 @@ class FilmJob:
     """None: no faces are restored."""
     upscaler: Upscaler
     track: TrackSettings
+    longest_s: float | None
+    """Only this much of the film is read; None: all of it."""
     progress: Progress
     check: Callable[[], None]
     """Called often; its exception ends the work, which can be continued."""
@@ -103,6 +105,8 @@ def find_faces(job: FilmJob) -> FoundFaces:
         shots, times = ShotDetector(), []
         for frame in film.frames():
             job.check()
+            if is_beyond(frame, times, film.facts, job.longest_s):
+                break
             times.append((frame.pts, frame.duration))
             if follower is not None:
                 is_cut = shots.is_cut(frame.planes.luma)
@@ -118,6 +122,15 @@ def find_faces(job: FilmJob) -> FoundFaces:
             if not faces:
                 raise NoFaceToEnhance(NO_FACE.format(path=job.source, pixels=MIN_IOD_PX))
     return FoundFaces(np.array(times, np.int64).reshape(-1, 2), faces, tuple(notes))
+
+
+def is_beyond(
+    frame: FilmFrame, times: list[tuple[int, int]], facts: FilmFacts, longest_s: float | None
+) -> bool:
+    """Return True if a frame begins later than `longest_s` after the first."""
+    if longest_s is None or not times:
+        return False
+    return (frame.pts - times[0][0]) * facts.time_base >= longest_s
 
 
 def chosen(
@@ -191,8 +204,8 @@ def parts_of(frames: Iterator[FilmFrame]) -> Iterator[Iterator[FilmFrame]]:
 def checked_frames(film: Film, found: FoundFaces, first: int) -> Iterator[FilmFrame]:
     """Yield the frames of the second pass; raises InputChanged if the first had others."""
     count = first
-    for frame in film.frames():
-        if count >= len(found.times) or frame.pts != found.times[count, 0]:
+    for frame in islice(film.frames(), len(found.times) - first):
+        if frame.pts != found.times[count, 0]:
             raise InputChanged("The source has other frames than before. Run the command again.")
         count += 1
         yield frame

@@ -5,16 +5,14 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
+from warm.avatars.recipe import ENHANCEMENT
+from warm.avatars.recipe import EnhanceMethod as Method
 from warm.enhance.errors import BadEnhanceOption
 
-Method = Literal["gfpgan", "sharpen"]
 Faces = Literal["all", "largest", "none"]
 METHODS: tuple[Method, ...] = get_args(Method)
 FACES: tuple[Faces, ...] = get_args(Faces)
 UPSCALES = (1, 2, 4)
-
-RECIPE = 1
-"""Version of the enhancement: increased when the same source and options give another result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +38,7 @@ class EnhanceOptions:
 
     def digest(self) -> str:
         """Return the SHA-256 (hex) of the options and of the version of the enhancement."""
-        key = {"recipe": RECIPE, **asdict(self)}
+        key = {"recipe": ENHANCEMENT, **asdict(self)}
         return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
 
 

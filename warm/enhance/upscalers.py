@@ -46,11 +46,11 @@ UPSCALERS: dict[str, Callable[[], Upscaler]] = {
     "lanczos": lambda: Interpolation(cv2.INTER_LANCZOS4),
     "none": lambda: Interpolation(cv2.INTER_LINEAR),
 }
-"""Constructors by name; one that needs a package raises UpscalerUnavailable without it."""
+"""Constructors by name."""
 
 
 def make_upscaler(name: str) -> Upscaler:
-    """Return the upscaler of this name; raises BadEnhanceOption and UpscalerUnavailable."""
+    """Return the upscaler of this name; raises BadEnhanceOption."""
     if name not in UPSCALERS:
         raise BadEnhanceOption(f"background is {name!r}; allowed are {', '.join(UPSCALERS)}.")
     return UPSCALERS[name]()

@@ -35,6 +35,10 @@ class ShortVideoError(PreparationError):
     """The video is too short for a loop."""
 
 
+class EnhancementFailed(PreparationError):
+    """The faces of the source could not be enhanced."""
+
+
 class DiskFullError(PreparationError):
     """The disk, the quota or the file size limit is exhausted."""
 

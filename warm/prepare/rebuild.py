@@ -20,6 +20,7 @@ from warm.prepare.action.extension import Extension
 from warm.prepare.action.preparation import ActionTools, add_actions
 from warm.prepare.action.source import ActionSource, digest_with_actions
 from warm.prepare.build import PreparationJob, Prepared, build_avatar
+from warm.prepare.enhanced_source import MakeRestorer, enhanced_source, enhancement_notes
 from warm.prepare.progress import FaceObserver, Progress
 
 KEPT_FACTS = ("source", "settings", "verdict", "mouth", "face")
@@ -35,6 +36,7 @@ class Rebuild:
     settings: PreparationSettings
     models: Path
     engine: Callable[[], Engine]
+    restorer: MakeRestorer
     progress: Progress
     observer: FaceObserver
     actions: tuple[ActionSource, ...]
@@ -42,11 +44,15 @@ class Rebuild:
 
     def from_source(self, source: Path, source_name: str, digest: str, folder: Path) -> None:
         """Prepare the avatar from a photo or video, then its actions."""
-        job = PreparationJob(
-            source, folder, self.settings, self.models, self.progress, self.observer
-        )
-        engine = self.engine()
-        prepared = build_avatar(job, engine)
+        with enhanced_source(
+            source, folder, self.settings, self.models, self.restorer, self.progress
+        ) as enhanced:
+            job = PreparationJob(
+                enhanced, folder, self.settings, self.models, self.progress, self.observer
+            )
+            engine = self.engine()
+            prepared = build_avatar(job, engine)
+        prepared.notes.extend(enhancement_notes(self.settings))
         extension = Extension(prepared.build)
         self._add_actions(extension, engine, self.settings)
         facts = facts_of(prepared, source_name, self.settings)

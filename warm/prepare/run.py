@@ -8,6 +8,7 @@ from warm.avatars.avatar import Avatar
 from warm.avatars.recipe import PreparationSettings, preparation_digest
 from warm.avatars.store import AvatarError, AvatarStore
 from warm.engines.base import Engine
+from warm.enhance.restorer import FaceRestorer
 from warm.installation import default_face_models
 from warm.media.sniff import sniff
 from warm.prepare.action.source import ActionSource, check_count, check_film, missing_actions
@@ -27,6 +28,7 @@ def prepare(  # noqa: PLR0913  source, destination, settings and collaborators
     actions: Sequence[ActionSource] = (),
     models: Path = FACE_MODELS,
     engine: Callable[[], Engine] | None = None,
+    restorer: Callable[[], FaceRestorer] | None = None,
     progress: Progress = no_progress,
     observer: FaceObserver = no_observer,
     source_name: str = "",
@@ -36,7 +38,8 @@ def prepare(  # noqa: PLR0913  source, destination, settings and collaborators
     A changed source or setting replaces the avatar in one step; readers that have the old one open
     keep it. `actions` are added; if nothing else has changed, or without a source, the avatar that
     exists keeps everything else. `engine` creates the engine that `settings` name; only the viseme
-    engine has a default. `source_name` is kept as the avatar's source in place of the path.
+    engine has a default. `restorer` makes that of `settings.enhance`; only sharpen has a default.
+    `source_name` is kept as the avatar's source in place of the path.
     On any error the old avatar stays and no other file is left. Raises MediaError for an unusable
     source, PreparationError for an unsuitable face, an unsuitable length or a failed write, and
     AvatarError for a bad id, or without a source if there is no avatar.
@@ -66,6 +69,7 @@ def prepare(  # noqa: PLR0913  source, destination, settings and collaborators
         settings=settings,
         models=models,
         engine=engine or partial(default_engine, settings.engine, models),
+        restorer=restorer or partial(default_restorer, settings.enhance),
         progress=progress,
         observer=observer,
         actions=tuple(actions),
@@ -86,6 +90,15 @@ def default_engine(name: str, models: Path) -> Engine:
     from warm.engines.viseme.engine import VisemeEngine  # noqa: PLC0415  slow, and often not needed
 
     return VisemeEngine(models)
+
+
+def default_restorer(method: str | None) -> FaceRestorer:
+    """Return the sharpener; raises ValueError for a method that takes options of its own."""
+    if method != "sharpen":
+        raise ValueError(f"settings.enhance is {method!r}; pass `restorer`")
+    from warm.enhance.sharpen import Sharpener  # noqa: PLC0415  slow, and often not needed
+
+    return Sharpener()
 
 
 def find_up_to_date(store: AvatarStore, avatar_id: str, digest: str) -> Avatar | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from warm.avatars.recipe import Teeth
+from warm.avatars.recipe import EnhanceMethod, Teeth
 from warm.jobs.job import Job
 from warm.jobs.progress import JobProgress
 from warm.prepare.action.source import ActionSource
@@ -36,6 +36,7 @@ class PrepareRequest(BaseModel):
     """Colour behind the person, `#rrggbb`."""
     background_upload: str | None = None
     """Id of the uploaded picture behind the person."""
+    enhance: EnhanceMethod | None = None
     force: bool = False
 
 
@@ -67,6 +68,7 @@ class PrepareHandler:
                 bbox_shift=request.bbox_shift,
                 teeth=request.teeth,
                 background=background,
+                enhance=request.enhance,
                 force=request.force,
                 source_name=upload.name if upload is not None and upload.name else "the file",
                 actions=tuple(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from warm.avatars.recipe import PreparationSettings, Teeth
+from warm.avatars.recipe import EnhanceMethod, PreparationSettings, Teeth
 from warm.prepare.action.source import ActionSource
 
 
@@ -16,6 +16,8 @@ class PrepareOptions:
     """Treatment of a photo whose lips are parted."""
     background: str | None = None
     """Shown behind the person: `#rrggbb`, or the path of a picture."""
+    enhance: EnhanceMethod | None = None
+    """Method by which the faces of the source are enhanced first."""
     force: bool = False
     """Prepare again although the avatar is up to date."""
     source_name: str = ""
@@ -31,4 +33,5 @@ class PrepareOptions:
             bbox_shift=settings.bbox_shift if self.bbox_shift is None else self.bbox_shift,
             teeth=self.teeth or settings.teeth,
             background=self.background or settings.background,
+            enhance=self.enhance or settings.enhance,
         )

@@ -132,7 +132,7 @@ class Preparer:
             try:
                 run_preparation(
                     request,
-                    self._limits,
+                    self._limits_of(options),
                     on_progress=progress,
                     on_face=on_face,
                     is_cancelled=should_stop,
@@ -140,6 +140,12 @@ class Preparer:
             finally:
                 self._store.delete_unfinished(avatar_id)
         return self._store.summary(avatar_id)
+
+    def _limits_of(self, options: PrepareOptions) -> PreparationLimits:
+        """Return the limits of a preparation; the network of `gfpgan` needs much memory."""
+        if options.enhance != "gfpgan" or self._settings.preparation_memory_mb is not None:
+            return self._limits
+        return replace(self._limits, memory_bytes=NEURAL_MB * MB)
 
     def ensure(
         self, upload: FaceSource, progress: OnProgress, is_cancelled: Callable[[], bool]

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 
 from isolation.protocol import Payload, pack_message, write_exactly
 from isolation.reading_worker import describe
+from warm.avatars.recipe import EnhanceMethod
 from warm.avatars.store import AvatarStore
 from warm.engine_factory import engine_recipe
+from warm.enhance.restorer import FaceRestorer
 from warm.media.sniff import sniff
 from warm.prepare.action.source import ActionSource
 from warm.prepare.run import prepare
@@ -75,10 +78,22 @@ def prepare_requested(request: Mapping[str, Any], reporter: "Reporter") -> None:
         actions=actions,
         models=settings.face_models_folder,
         engine=lambda: engine(settings),
+        restorer=restorer_of(recipe.enhance, settings),
         progress=reporter.progress,
         observer=reporter.face,
         source_name=options.source_name,
     )
+
+
+def restorer_of(
+    method: EnhanceMethod | None, settings: Settings
+) -> Callable[[], FaceRestorer] | None:
+    """Return the constructor of a method's restorer."""
+    if method is None:
+        return None
+    from warm.enhance.factory import make_restorer  # noqa: PLC0415  slow
+
+    return partial(make_restorer, method, settings)
 
 
 class Reporter:

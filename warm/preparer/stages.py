@@ -13,10 +13,14 @@ VIDEO_STAGES = {
 }
 """Measured first and last share of each stage. The time before the first one is for loading the
 face models and for the search of the face, which has no steps to count."""
+ENHANCING, ENHANCED_SHARE = "enhancing", 0.2
+"""Stage of the enhancement of the source, and its end; only a preparation with one has it. With a
+network on a CPU it takes nearly all of the time."""
 ACTIONS, ACTIONS_SHARE = "actions", 0.4
 """Stage of all actions, and its share of a preparation that has some."""
 FIRST_STAGE = "finding the face"
 STAGE_WORDS = {
+    ENHANCING: "enhancing the face",
     "reading": "following the face",
     "stabilizing": "steadying the face",
     "matting": "replacing the background",
@@ -38,5 +42,7 @@ def overall_fraction(
     share = min(1.0, done / max(1, total))
     if stage == ACTIONS:
         return base_share + (1 - base_share) * share
+    if stage == ENHANCING:
+        return base_share * ENHANCED_SHARE * share
     first, last = (PHOTO_STAGES if kind == "photo" else VIDEO_STAGES)[stage]
     return base_share * (first + (last - first) * share)

@@ -6,6 +6,7 @@ from tts.text.plain_text import PlainText
 from tts.voice import VoiceChoice
 from warm.avatars.action import find_action
 from warm.production.errors import UnsupportedOption
+from warm.production.film_enhancer import FilmEnhancer
 from warm.production.film_options import TRANSPARENT, FilmOptions
 from warm.production.film_request import FilmRequest, TextSpeech
 from warm.production.framing import face_area, logo_place, scaled
@@ -27,12 +28,14 @@ class FilmChecks:
 
     runtime: Runtime
     uploads: UploadStore
+    enhancer: FilmEnhancer
 
     def check(self, request: FilmRequest) -> None:
         """Raise the error that the job would end with, as far as it can be known beforehand.
 
         Raises AvatarError, UnknownUpload, UploadNotAllowed, BadSpeechRequest, UnsupportedOption,
-        and MediaError for a picture that cannot be read.
+        PackageMissing and WeightsError for an enhancement that is not possible here, and MediaError
+        for a picture that cannot be read.
         """
         if request.text is not None:
             choice = self.choice(request.text)
@@ -42,6 +45,7 @@ class FilmChecks:
         if request.source is not None:
             self.source(request.source)
         self.check_options(request)
+        self.enhancer.check(request.options.enhance)
         if request.avatar_id is not None:
             self._check_avatar(request, request.avatar_id)
 

@@ -29,6 +29,7 @@ from warm.preparer.preparer import Preparer
 from warm.production.backdrop import MAX_SIDE, has_transparency, write_backed
 from warm.production.errors import FilmIncomplete
 from warm.production.film_checks import FilmChecks
+from warm.production.film_enhancer import FilmEnhancer
 from warm.production.film_options import TRANSPARENT
 from warm.production.film_progress import FilmProgress
 from warm.production.film_request import FilmRequest
@@ -67,6 +68,7 @@ class FilmHandler:
     uploads: UploadStore
     preparer: Preparer
     avatars: AvatarStore
+    enhancer: FilmEnhancer
     wait_for_avatar: Callable[[str, Callable[[], None]], None] = lambda _avatar_id, _check: None
     """Returns once no running preparation replaces the avatar; calls its argument meanwhile, which
     raises an error to end the wait."""
@@ -79,7 +81,7 @@ class FilmHandler:
     @property
     def checks(self) -> FilmChecks:
         """Checks of requests."""
-        return FilmChecks(self.runtime, self.uploads)
+        return FilmChecks(self.runtime, self.uploads, self.enhancer)
 
     def run(self, job: Job, progress: JobProgress) -> dict[str, Any]:
         """Make the film of a job; return the facts of its file."""
@@ -121,7 +123,7 @@ class FilmAttempt:
         avatar = runtime.avatar_cache.fetch(avatar_id)
         mouth_open = self._shows_open_mouth(avatar_id)
         said = self._render(avatar_id)
-        made = self._deliver(avatar, self._cut(avatar, said.path))
+        made = self._deliver(avatar, self._cut(avatar, self._enhanced(said.path)))
         return facts_of(avatar_id, said, made) | {"faces": 1, "mouth_open": mouth_open}
 
     def _prepare(self) -> str:
@@ -207,6 +209,15 @@ class FilmAttempt:
         if said.interrupted or said.truncated_by is not None:
             raise FilmIncomplete(said.truncated_by)
         return said
+
+    def _enhanced(self, film: Path) -> Path:
+        """Return the film with enhanced faces, if the options ask for it."""
+        method = self.request.options.enhance
+        if method is None:
+            return film
+        return self.tools.enhancer.enhance(
+            film, method, check=self.progress.check, report=self.reported.enhance
+        )
 
     def _cut(self, avatar: Avatar, film: Path) -> Path:
         """Return the film with the person before a colour, or cut out, if the options ask for it.

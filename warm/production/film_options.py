@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from warm.avatars.recipe import EnhanceMethod
+
 ResultFormat = Literal["mp4", "mov", "webm"]
 BACKGROUND = r"^(?:transparent|#(?:[0-9a-fA-F]{3}){1,2})$"
 TRANSPARENT = "transparent"
@@ -43,6 +45,8 @@ class FilmOptions(BaseModel):
     background: Annotated[str, Field(pattern=BACKGROUND)] | None = None
     """Colour behind the person, as `#rgb` or `#rrggbb`; or `transparent`, for a WebM file. A source
     without transparent parts is cut out."""
+    enhance: EnhanceMethod | None = None
+    """Enhances the faces of the finished film: `gfpgan` restores them, `sharpen` only sharpens."""
     logo: Logo | None = None
     fps: Annotated[int, Field(ge=10, le=60)] | None = None
     """Pictures per second. None: as the avatar has them."""

@@ -55,6 +55,10 @@ class FilmProgress:
         """Report that the film waits for the engine or a voice."""
         self._report(f"waiting: {reason}")
 
+    def enhance(self, stage: str, share: float) -> None:
+        """Report a step of the enhancement of the faces."""
+        self._progress.report(RENDERED, f"enhancing the faces: {stage}, {share:.0%}")
+
     def deliver(self) -> None:
         """Report that all frames are rendered."""
         self._progress.report(RENDERED, "writing the file")

@@ -89,6 +89,8 @@ class AvatarSettings(BaseSettings):
     max_faces_mb: Annotated[float, Field(gt=0, le=1_000_000_000)] = 20_000.0
     """Maximum disk space of the avatars that are made from the pictures of talks, MB: the least
     recently used are deleted, but none that is in use or was used in the last ten minutes."""
+    enhance_max_s: Annotated[float, Field(gt=0, le=1_000_000)] = 120.0
+    """Longest film whose faces a job enhances, seconds."""
     preparation_niceness: Annotated[int, Field(ge=0, le=19)] = 19
     """Nice value of the process of a preparation. 19: it uses only CPU time that nothing else
     needs. With lower values, it finishes sooner next to other programs, and may delay live

@@ -32,12 +32,11 @@ from warm.enhance.errors import (
     OutputRefused,
 )
 from warm.enhance.options import EnhanceOptions
+from warm.enhance.sharpen import Sharpener
 from warm.enhance.work_folder import open_work_folder, work_path
-from warm.settings import Settings
 
 pytestmark = pytest.mark.slow
 FRAMES, PART, SIZE = 22, 8, (160, 188)
-SETTINGS = Settings(models_dir=MODELS.parent)
 SHARPEN = EnhanceOptions(method="sharpen", upscale=2)
 PLAIN = EnhanceOptions(method="sharpen", faces="none")
 
@@ -63,7 +62,9 @@ def enhanced(source: Path) -> Path:
 
 
 def job(source: Path, out: Path, options: EnhanceOptions = SHARPEN, **more: Any) -> Enhancement:
-    return Enhancement(source=source, out=out, options=options, settings=SETTINGS, **more)
+    return Enhancement(
+        source=source, out=out, options=options, models=MODELS, restorer=Sharpener, **more
+    )
 
 
 def test_sound_times_colours_and_metadata_of_the_film_are_kept(

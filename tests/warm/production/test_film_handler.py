@@ -4,7 +4,7 @@ import io
 import wave
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Thread
 from typing import Any, cast
@@ -23,6 +23,8 @@ from tests.tiny_face import HEIGHT, MOUTH, WIDTH, LoudnessEngine
 from warm.avatars.recipe import PreparationSettings
 from warm.avatars.store import AvatarStore
 from warm.engines.base import EngineLost, PatchRequest, PendingPatches
+from warm.enhance.errors import EnhanceError
+from warm.enhance.program import enhance
 from warm.jobs.errors import JobCancelled, JobStopped
 from warm.jobs.job import Job
 from warm.jobs.progress import JobProgress
@@ -30,7 +32,9 @@ from warm.matting.cut_film import pictures_of
 from warm.matting.errors import NoPerson
 from warm.preparer.options import PrepareOptions
 from warm.preparer.preparer import Preparer
+from warm.production import film_enhancer
 from warm.production.errors import UnsupportedOption
+from warm.production.film_enhancer import FilmEnhancer
 from warm.production.film_handler import CAPTIONS, FilmHandler
 from warm.runtime import Runtime
 from warm.settings import Settings
@@ -71,6 +75,7 @@ class Studio:
             uploads=uploads,
             preparer=cast(Preparer, self.preparer),
             avatars=AvatarStore(folder / "results"),
+            enhancer=FilmEnhancer(Settings(models_dir=self.preparer.face_models.parent)),
         )
         self.count = 0
 
@@ -273,6 +278,22 @@ def test_a_colour_fills_the_transparent_parts_of_a_video(studio: Studio, tmp_pat
     for picture in studio.preparer.pictures:
         assert np.abs(picture[4, 4].astype(int) - GREEN).max() < 12
         assert np.abs(picture[30, 30].astype(int) - RED).max() < 12
+
+
+@pytest.mark.slow
+def test_a_film_that_cannot_be_enhanced_is_not_delivered_as_it_is(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_here(film: Path, out: Path, method: str, settings: Any, **_: Any) -> None:
+        enhance({"source": str(film), "out": str(out), "method": method, "settings": settings})
+
+    monkeypatch.setattr(film_enhancer, "write_enhanced", write_here)
+    with pytest.raises(EnhanceError, match="No face was found"):
+        studio.make(options={"enhance": "sharpen"})
+    settings = studio.handler.enhancer.settings.model_copy(update={"enhance_max_s": 1.0})
+    studio.handler = replace(studio.handler, enhancer=FilmEnhancer(settings))
+    with pytest.raises(UnsupportedOption, match=r"options\.enhance = 'sharpen': .* at most 1 s"):
+        studio.make(options={"enhance": "sharpen"})
 
 
 @pytest.mark.slow

@@ -1,0 +1,56 @@
+"""Enhancement of the faces of finished films, in a process of its own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from session.mp4.delivery import read_made_file
+from warm.avatars.recipe import EnhanceMethod
+from warm.enhance.program import Report, write_enhanced
+from warm.preparer.preparer import shared_settings
+from warm.production.errors import UnsupportedOption
+from warm.settings import Settings
+
+ENHANCED = "enhanced.mp4"
+"""File of a job, next to its result."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilmEnhancer:
+    """Enhances films as the settings allow it. Any thread."""
+
+    settings: Settings
+
+    def check(self, method: EnhanceMethod | None) -> None:
+        """Raise PackageMissing or WeightsError unless a method can be used."""
+        if method is not None:
+            from warm.enhance.factory import check_method  # noqa: PLC0415  takes long
+
+            check_method(method, self.settings)
+
+    def enhance(
+        self,
+        film: Path,
+        method: EnhanceMethod,
+        *,
+        check: Callable[[], None],
+        report: Report,
+    ) -> Path:
+        """Write the enhanced film next to the film; return its path.
+
+        `check` is called meanwhile; its exception ends the work. Raises UnsupportedOption for a
+        film that is too long, EnhanceError, and FilmFullError.
+        """
+        seconds, most = read_made_file(film).duration_s, self.settings.enhance_max_s
+        if seconds > most:
+            raise UnsupportedOption(
+                "options.enhance",
+                method,
+                f"the film has {seconds:.1f} s; at most {most:g} s are enhanced (enhance_max_s). "
+                "Send less at once, or omit it",
+            )
+        out = film.with_name(ENHANCED)
+        write_enhanced(
+            film, out, method, shared_settings(self.settings), check=check, report=report
+        )
+        return out
