@@ -73,9 +73,15 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["pyt
 ENTRYPOINT ["python", "-m", "warmtalk", "container"]
 
 FROM runtime AS cuda
+# Triton compiles the launchers of its kernels at run time (`fused_kernels`), once for each storage.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev libpython3.11-dev \
+    && rm -rf /var/lib/apt/lists/*
 COPY --from=packages-cuda /opt/warmtalk /opt/warmtalk
 ENV NVIDIA_VISIBLE_DEVICES=all \
-    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility \
+    TRITON_CACHE_DIR=/app/storage/cache/triton \
+    TORCHINDUCTOR_CACHE_DIR=/app/storage/cache/inductor
 # Not root, and not a name: Kubernetes checks numbers. Any other user works, too.
 USER 1000:1000
 

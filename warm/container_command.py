@@ -60,7 +60,9 @@ def start_server(flags: Sequence[str]) -> NoReturn:
     settings = origin.settings
     notes = [f"Running as uid {os.getuid()}, gid {os.getgid()}.", *origin.translation.notes]
     check_addresses(settings.host, settings.port, origin.label)
-    notes += check_storage(settings.results_dir, origin.label(STORAGE))
+    notes += check_storage(
+        settings.results_dir, origin.label(STORAGE), is_shared=settings.head is not None
+    )
     notes += check_models(settings.models_dir, origin.label(MODELS))
     os.environ.update(environment_of(first_data(settings, origin.label(STORAGE))))
     if is_exposed(settings.host, settings.port, origin.label):

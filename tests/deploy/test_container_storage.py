@@ -11,6 +11,7 @@ import pytest
 from api.server.folder_lock import lock_folder
 from warm.container.errors import ContainerError
 from warm.container.storage import check_models, check_storage
+from warm.heads.head import Head
 
 NAME = "STORAGE_DIR = '/somewhere'"
 OTHER_UID, OTHER_GID = 12345, 12346
@@ -177,6 +178,16 @@ def test_a_storage_that_a_server_uses_is_refused(tmp_path: Path) -> None:
         check_storage(tmp_path, NAME)
     check_storage(tmp_path, NAME)
     lock_folder(tmp_path).close()
+
+
+def test_heads_may_share_a_storage_but_not_with_other_servers(tmp_path: Path) -> None:
+    one = Head(name="a", url="http://127.0.0.1:1")
+    with lock_folder(tmp_path, one):
+        check_storage(tmp_path, NAME, is_shared=True)
+        with pytest.raises(ContainerError, match="WARMTALK_HEAD"):
+            check_storage(tmp_path, NAME)
+    with lock_folder(tmp_path), pytest.raises(ContainerError, match="another server uses it"):
+        check_storage(tmp_path, NAME, is_shared=True)
 
 
 def test_models_may_be_missing_or_read_only_but_no_file(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ PROBE_BYTES = 64 << 10
 LOCK_NAME = ".server-lock"
 """Exists since the first start of a server with this storage."""
 OWN_NAMES = (
-    *("archive", "avatars", "jobs", "sessions", "trash", "uploads"),
+    *("archive", "avatars", "heads", "jobs", "sessions", "trash", "uploads"),
     *("full_session.mp4", "jobs.sqlite3", "keys.json", "login_secret", LOCK_NAME),
 )
 """What the server writes in its folder. The rest, such as `lost+found`, may belong to anybody."""
@@ -26,10 +26,10 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 MB = 1_000_000
 
 
-def check_storage(folder: Path, name: str) -> list[str]:
+def check_storage(folder: Path, name: str, *, is_shared: bool = False) -> list[str]:
     """Create the folder and write to it; return notes for the log. Raises ContainerError.
 
-    `name`: the variable and value that the user has set.
+    `name`: the variable and value that the user has set; `is_shared`: several heads use it.
     """
     make_folder(folder, name)
     notes = [] if is_on_volume(folder) else [not_mounted(name)]
@@ -44,24 +44,25 @@ def check_storage(folder: Path, name: str) -> list[str]:
         notes.append(f"{name}: {full(folder)}. Films cannot grow until there is room.")
     if (foreign := next(foreign_files(folder), None)) is not None:
         raise ContainerError(f"{name}: {foreign} {permission_advice(foreign, folder)}")
-    check_unused(folder / LOCK_NAME, name)
+    check_unused(folder / LOCK_NAME, name, is_shared=is_shared)
     return notes
 
 
-def check_unused(lock: Path, name: str) -> None:
-    """Raise ContainerError while a server holds the lock of a storage.
+def check_unused(lock: Path, name: str, *, is_shared: bool) -> None:
+    """Raise ContainerError while another server prevents that this one locks a storage.
 
     The server takes the lock itself later; this check names the variable.
     """
+    kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
     try:
         with lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
     except FileNotFoundError:
         return
     except BlockingIOError:
         raise ContainerError(
-            f"{name}: another server uses it. Stop that one, or mount another volume: each server"
-            " needs a storage of its own."
+            f"{name}: another server uses it. Stop that one, or mount another volume. Servers that"
+            " share a storage each need a name: WARMTALK_HEAD, docs/scaling.md."
         ) from None
 
 
