@@ -50,6 +50,7 @@ TOPICS = {
     "decoders": "bench.neural.decoders",
     "memory": "bench.neural.memory",
     "prepare": "bench.faces.prepare",
+    "preprocess": "bench.preprocessing",
     "odd_faces": "bench.faces.odd_faces",
     "broken_media": "bench.broken_media",
     "large_photos": "bench.large_photos",

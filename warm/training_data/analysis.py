@@ -14,6 +14,7 @@ from warm.media.picture_size import scaled_size
 from warm.prepare.face_checks import sharpness, yaw_deg
 from warm.training_data.errors import write_errors_explained
 from warm.training_data.face_box import face_box, landmarks_68
+from warm.training_data.fingerprints import spread
 from warm.training_data.shots import ShotMeter, find_cuts
 from warm.training_data.speaker_tracking import Sighting, SpeakerTracker
 
@@ -53,6 +54,8 @@ class Analysis:
     """(n,) NaN where it was not measured."""
     other: NDArray[np.float32]
     """(n,) size of the largest other face relative to the speaker's."""
+    prints: NDArray[np.str_]
+    """(k,) fingerprints of pictures."""
 
     @property
     def frames(self) -> int:
@@ -173,4 +176,5 @@ class Analyser:
             yaw_deg=numbers[:, 7],
             sharpness=numbers[:, 8],
             other=numbers[:, 9],
+            prints=np.array(spread(self._meter.prints), np.str_),
         )

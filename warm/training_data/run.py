@@ -22,6 +22,7 @@ from warm.training_data.errors import (
     TrainingDataError,
     write_errors_explained,
 )
+from warm.training_data.face_network import FaceNetwork
 from warm.training_data.layout import Layout
 from warm.training_data.lists import write_lists
 from warm.training_data.report import write_report
@@ -68,6 +69,8 @@ class Run:
         Raises TrainingDataError and FaceModelError.
         """
         check_models(self._models)
+        if self._config.speaker_model is not None:
+            FaceNetwork(self._config.at(self._config.speaker_model))
         done = {s.name: finished_record(s, self._config, self._layout) for s in sources if s.name}
         waiting = [s for s in sources if s.name and done[s.name] is None]
         total = sum(source.path.stat().st_size for source in waiting)

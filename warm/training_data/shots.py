@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from warm.training_data.fingerprints import fingerprint
+
 THUMBNAIL = (64, 36)
 """Width and height in pixels."""
 HARD_CUT = 28.0
@@ -20,6 +22,7 @@ FADE_FRAMES, FADE = 12, 22.0
 """A difference over this many pictures that may be a dissolve."""
 FADE_STRAIGHTNESS = 0.8
 """Of a dissolve, in which every picture is a step on a straight line from one shot to the next."""
+PRINT_EVERY = 50
 
 Thumbnail = NDArray[np.float32]
 
@@ -39,11 +42,15 @@ class ShotMeter:
         """Mean difference from the picture before."""
         self.strides: list[float] = []
         """Mean difference from the picture FADE_FRAMES earlier; 0 at the start."""
+        self.prints: list[str] = []
+        """Fingerprints, one for PRINT_EVERY pictures."""
 
     def add(self, picture: NDArray[np.uint8]) -> bool:
         """Measure the next picture; True if it is certainly the first one of a new shot."""
         small = thumbnail(picture)
         step = difference(small, self._recent[-1]) if self._recent else 0.0
+        if len(self.steps) % PRINT_EVERY == 0:
+            self.prints.append(fingerprint(small))
         self._recent.append(small)
         is_full = len(self._recent) > FADE_FRAMES
         self.steps.append(step)

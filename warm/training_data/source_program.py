@@ -24,6 +24,7 @@ from warm.training_data.clip_writer import ClipWriter, clip_meta, write_json, wr
 from warm.training_data.config import FPS, PreprocessConfig
 from warm.training_data.contact_sheet import shown_frames, tile, write_sheet
 from warm.training_data.errors import TrainingDataError, write_errors_explained
+from warm.training_data.face_network import FaceNetwork
 from warm.training_data.layout import ClipPaths, Layout
 from warm.training_data.quality import Quality, measure_quality, rejections
 from warm.training_data.reader import RejectedByTraining
@@ -89,6 +90,7 @@ class SourceWork:
         analysis, sound = Analysis.load(self.analysis_path), SourceSound.in_folder(self.folder)
         self.record.frames, self.record.size = analysis.frames, analysis.size.tolist()
         parts, self.record.unusable = find_segments(analysis, self.config, sound.frames)
+        self.record.prints = analysis.prints.tolist()
         yield from self._make_clips(analysis, sound, parts)
         self.record.notes = (self.folder / "notes.txt").read_text("utf-8").splitlines()
         self.record.save(self.layout)
@@ -140,15 +142,21 @@ class SourceWork:
             return
         with open_source_video(self.path, max_side=self.config.max_side) as video:
             source = ClipSource(analysis, sound, ClipFrames(video), self.config)
+            faces = Faces(self.config)
             frames, at = iter(source.frames), 0
             for part in parts:
-                shown = islice(frames, part.segment.start - at, part.segment.stop - at)
+                shown: Iterator[ClipFrame] = islice(
+                    frames, part.segment.start - at, part.segment.stop - at
+                )
                 at = part.segment.stop
+                if not part.reasons:
+                    shown = faces.seen(shown, source, part)
                 made = self._reject if part.reasons else self._make_clip
                 for number, _ in enumerate(made(source, part, shown)):
                     if number % REPORT_FRAMES == 0:
                         share = (part.segment.start + number) / analysis.frames
                         yield progress(ANALYSIS_SHARE + (1 - ANALYSIS_SHARE) * share)
+            self.record.embedding = faces.mean()
 
     def _judged(self, analysis: Analysis, sound: SourceSound, segment: Segment) -> "Part":
         heard = sound.wav_part(segment.start, segment.stop)
@@ -239,6 +247,33 @@ class ClipSource:
     sound: SourceSound
     frames: ClipFrames
     config: PreprocessConfig
+
+
+class Faces:
+    """Embeddings of the faces in clips, if there is a network for them."""
+
+    def __init__(self, config: PreprocessConfig) -> None:
+        """Load the network; raises BadPreprocessConfig."""
+        path = config.speaker_model
+        self._network = None if path is None else FaceNetwork(config.at(path))
+        self._rows: list[NDArray[np.float64]] = []
+
+    def seen(
+        self, frames: Iterator[ClipFrame], source: ClipSource, part: Part
+    ) -> Iterator[ClipFrame]:
+        """Yield the frames of a part, and embed those that its contact sheet shows."""
+        shown = set(shown_frames(part.segment))
+        for at, frame in enumerate(frames, part.segment.start):
+            if self._network is not None and at in shown:
+                landmarks = source.analysis.landmarks[at]
+                self._rows.append(self._network.embedding(frame.picture(), landmarks))
+            yield frame
+
+    def mean(self) -> list[float]:
+        """Return the mean of the embeddings; empty without a network."""
+        if not self._rows:
+            return []
+        return [round(float(value), 5) for value in np.mean(self._rows, axis=0)]
 
 
 def write_clip(

@@ -15,10 +15,8 @@ import numpy as np
 
 from warm.training_data.config import PreprocessConfig
 from warm.training_data.errors import BadPreprocessConfig
+from warm.training_data.fingerprints import show_the_same
 from warm.training_data.source_record import SourceRecord
-
-SAME_PRINTS = 3
-"""Equal pictures in two videos that make them the same recording."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +86,7 @@ def joined(
             yield name, members, f"speaker_pattern finds {name}"
     for one, first in enumerate(records):
         for other in range(one + 1, len(records)):
-            if len(set(first.prints) & set(records[other].prints)) >= SAME_PRINTS:
+            if show_the_same(first.prints, records[other].prints):
                 yield "", [one, other], "they show the same pictures"
             elif similarity(first, records[other]) >= config.speaker_similarity:
                 yield "", [one, other], "the network of face recognition finds the same face"

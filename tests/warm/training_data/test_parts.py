@@ -4,10 +4,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.tts.onnx_voices.tiny_onnx import FLOAT, ModelWriter
 from tests.warm.training_data.talking_films import moving, talking_film, voice
 from warm.face.landmarks import MESH_INDEX
 from warm.media.sniff import MediaError
@@ -15,13 +17,15 @@ from warm.training_data.analysis import Analysis, ClipScale
 from warm.training_data.config import MAX_CLIP_FRAMES, PreprocessConfig, read_config
 from warm.training_data.errors import BadPreprocessConfig, NoSourcesError
 from warm.training_data.face_box import crop_box, face_box
+from warm.training_data.face_network import TEMPLATE, FaceNetwork, five_of_68, to_template
+from warm.training_data.fingerprints import fingerprint, show_the_same
 from warm.training_data.layout import Layout, safe_name, unique_name
 from warm.training_data.lip_sync_mel import COLUMNS_PER_SAMPLE, first_column, mel_of_sound
 from warm.training_data.lists import list_lines
 from warm.training_data.quality import loudness_dbfs, sync_rejections
 from warm.training_data.reader import read_list
 from warm.training_data.segments import Segment, equal_parts, find_segments
-from warm.training_data.shots import FADE_FRAMES, ShotMeter, find_cuts
+from warm.training_data.shots import FADE_FRAMES, ShotMeter, find_cuts, thumbnail
 from warm.training_data.source_record import SourceRecord
 from warm.training_data.source_sound import SoundClock, SourceSound, write_sound
 from warm.training_data.source_video import open_source_video
@@ -168,6 +172,7 @@ def analysis_of(frames: int) -> Analysis:
         yaw_deg=np.zeros(frames, np.float32),
         sharpness=np.ones(frames, np.float32),
         other=np.zeros(frames, np.float32),
+        prints=np.zeros(0, np.str_),
     )
 
 
@@ -382,18 +387,65 @@ def test_a_file_of_speakers_without_the_columns_is_refused(tmp_path: Path) -> No
         split(RECORDS, speakers_file=path)
 
 
+def prints_of(first: int, last: int) -> list[str]:
+    """Fingerprints of some scenes."""
+    return [fingerprint(thumbnail(scene(seed))) for seed in range(first, last)]
+
+
+def test_a_copy_that_was_scaled_and_encoded_again_shows_the_same_pictures() -> None:
+    again = [
+        fingerprint(thumbnail(cv2.GaussianBlur(scene(seed)[::2, ::2], (0, 0), 1.5)))
+        for seed in range(4, 12)
+    ]
+    assert show_the_same(prints_of(1, 8), again)
+    assert not show_the_same(prints_of(12, 20), again)
+    assert fingerprint(thumbnail(np.full((90, 160, 3), 7, np.uint8))) == ""
+
+
 def test_videos_of_one_recording_or_one_face_belong_to_one_speaker() -> None:
     records = [
-        record_of("a", "a.mp4", prints=["1", "2", "3", "4"], embedding=[1.0, 0.0]),
-        record_of("b", "b.mp4", prints=["2", "3", "4", "5"], embedding=[0.0, 1.0]),
-        record_of("c", "c.mp4", prints=["5", "6"], embedding=[0.1, 0.9]),
-        record_of("d", "d.mp4", prints=["7"], embedding=[-1.0, 0.2]),
+        record_of("a", "a.mp4", prints=prints_of(1, 8), embedding=[1.0, 0.0]),
+        record_of("b", "b.mp4", prints=prints_of(4, 12), embedding=[0.0, 1.0]),
+        record_of("c", "c.mp4", prints=prints_of(20, 28), embedding=[0.1, 0.9]),
+        record_of("d", "d.mp4", prints=prints_of(30, 38), embedding=[-1.0, 0.2]),
     ]
     speakers = split(records, val_share=0)
     assert [s.files for s in speakers] == [("a.mp4", "b.mp4", "c.mp4"), ("d.mp4",)]
     assert speakers[0].why == (
         "they show the same pictures; the network of face recognition finds the same face"
     )
+
+
+@pytest.fixture
+def colour_network(tmp_path: Path) -> Path:
+    """A network whose embedding is the mean colour of a face."""
+    model = ModelWriter()
+    model.input("input", FLOAT, 4)
+    model.output(model.node("Flatten", [model.node("GlobalAveragePool", ["input"])], axis=1))
+    path = tmp_path / "colours.onnx"
+    path.write_bytes(model.serialized())
+    return path
+
+
+def test_a_face_is_turned_to_the_place_that_the_network_expects(colour_network: Path) -> None:
+    landmarks = np.zeros((68, 2), np.int32)
+    landmarks[36:42], landmarks[42:48] = (140, 100), (210, 100)
+    landmarks[30], landmarks[48], landmarks[54] = (175, 140), (146, 181), (204, 181)
+    placed = five_of_68(landmarks) @ to_template(landmarks)[:, :2].T + to_template(landmarks)[:, 2]
+    assert placed == pytest.approx(TEMPLATE, abs=1)
+    picture = np.zeros((400, 400, 3), np.uint8)
+    picture[:, :, 2] = 255
+    red = FaceNetwork(colour_network).embedding(picture, landmarks)
+    assert red == pytest.approx(np.array([1, -1, -1]) / np.sqrt(3), abs=0.02)
+
+
+def test_a_network_that_is_none_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "other.onnx"
+    with pytest.raises(BadPreprocessConfig, match="no such file"):
+        FaceNetwork(path)
+    path.write_bytes(b"not a network")
+    with pytest.raises(BadPreprocessConfig, match="does not turn"):
+        FaceNetwork(path)
 
 
 def test_a_list_survives_the_loss_of_its_first_line(tmp_path: Path) -> None:

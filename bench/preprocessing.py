@@ -1,0 +1,160 @@
+"""Preprocessing of ten minutes of talking video, and lips and sound that do not belong together."""
+
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import imageio_ffmpeg
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.avatars import TALKING_VIDEO, require_talking_video
+from bench.figure import Figure
+from warm.installation import default_face_models
+from warm.training_data.analysis import ANALYSIS_SIDE, Analyser
+from warm.training_data.check import check_clips, listed_stems
+from warm.training_data.config import FPS, PreprocessConfig, read_config
+from warm.training_data.quality import sync_rejections
+from warm.training_data.source_sound import SourceSound, write_sound
+from warm.training_data.source_video import open_source_video
+from warm.training_data.sync import measure_sync
+
+ROOT = Path(__file__).parents[1]
+SECONDS, FILES = 600, 4
+PICTURE = "crop=400:400:70:30,scale=720:720,pad=1280:720:280:0"
+"""Scales the person's face to more than 200 pixels in 1280x720."""
+LOOP_S = 10
+SYNC_FILES = (
+    TALKING_VIDEO,
+    TALKING_VIDEO.parent / "faces" / "v01_ls_demo2.mp4",
+    TALKING_VIDEO.parent / "faces" / "v04_glasses_old.mp4",
+)
+"""Recordings that are in step."""
+SHIFTS = (-12, -6, 6, 12)
+"""Frames by which their sound is moved."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One run of the command."""
+
+    wall_s: float
+    processor_s: float
+
+
+def measure(_out: Path) -> list[Figure]:
+    """Measure ten minutes; raises FileNotFoundError if the shared video is missing."""
+    require_talking_video()
+    return [*measure_speed(SECONDS), *measure_sync_filter()]
+
+
+def measure_speed(seconds: int) -> list[Figure]:
+    """Preprocess `seconds` of video in a few files, then read all clips as the training does."""
+    with TemporaryDirectory(prefix="warmtalk-bench-") as name:
+        folder = Path(name)
+        write_sources(folder, seconds)
+        config = folder / "preprocess.yaml"
+        config.write_text(f"output_root: {folder}\n", "utf-8")
+        cost = run_command(config)
+        again = run_command(config)
+        loaded = read_config(config)
+        stems = listed_stems(loaded)
+        faults = check_clips(stems, loaded, lambda _done, _total: None)
+    ten = cost.wall_s * SECONDS / seconds / 60
+    return [
+        Figure.at_most("preprocess: 10 minutes of video, 1280x720", ten, "min", 10, 1),
+        Figure.at_most(
+            "preprocess: processor time per second of video", cost.processor_s / seconds, "s", 2, 1
+        ),
+        Figure.at_most("preprocess: again, when all is done", again.wall_s, "s", 15, 1),
+        Figure.at_least("preprocess: clips", len(stems), "", seconds // LOOP_S * 0.8, 1),
+        Figure.at_most(
+            "preprocess: clips that the training would reject", len(faults), "", 0, len(stems)
+        ),
+    ]
+
+
+def write_sources(folder: Path, seconds: int) -> None:
+    """Write files of different lengths that show the shared video again and again."""
+    source = folder / "dataset" / "HDTF" / "source"
+    source.mkdir(parents=True)
+    once = folder / "once.mp4"
+    encode = ["-vf", PICTURE, "-c:v", "libx264", "-preset", "veryfast", "-crf", "20"]
+    ffmpeg("-i", str(TALKING_VIDEO), *encode, "-c:a", "copy", str(once))
+    lengths = [seconds // FILES + shift for shift in np.arange(FILES) - (FILES - 1) / 2]
+    for number, length in enumerate(lengths):
+        path = source / f"talk_{number}.mp4"
+        ffmpeg("-stream_loop", "-1", "-i", str(once), "-t", str(length), "-c", "copy", str(path))
+
+
+def ffmpeg(*words: str) -> None:
+    """Run FFmpeg."""
+    program = imageio_ffmpeg.get_ffmpeg_exe()
+    subprocess.run([program, "-loglevel", "error", "-y", *words], check=True)
+
+
+def run_command(config: Path) -> Cost:
+    """Run the command with a configuration."""
+    before, begin_s = children_s(), time.perf_counter()
+    command = [sys.executable, "-m", "warm", "preprocess", "--config", str(config)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return Cost(time.perf_counter() - begin_s, children_s() - before)
+
+
+def children_s() -> float:
+    """Return the processor time of processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def measure_sync_filter() -> list[Figure]:
+    """Move the sound of recordings, and exchange it; count what the filter accepts."""
+    clips = [read_lips(path) for path in SYNC_FILES if path.is_file()]
+    in_step = [accepted(lips, sound, 0) for lips, sound in clips]
+    moved = [accepted(lips, sound, shift) for lips, sound in clips for shift in SHIFTS]
+    foreign = [
+        accepted(lips, other, 0)
+        for lips, sound in clips
+        for _, other in clips
+        if other is not sound
+    ]
+    name = "preprocess: sync filter: {} that are accepted"
+    return [
+        Figure.at_least(name.format("recordings"), float(np.mean(in_step)), "", 1, len(in_step)),
+        Figure.at_most(
+            name.format("sounds 6 or 12 frames off"), float(np.mean(moved)), "", 0.2, len(moved)
+        ),
+        Figure.at_most(
+            name.format("sounds of others"), float(np.mean(foreign)), "", 0.5, len(foreign)
+        ),
+    ]
+
+
+def read_lips(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
+    """Return the (n, 3) measures of the lips in a video, and its 16 kHz sound."""
+    analyser = Analyser(default_face_models(), ANALYSIS_SIDE)
+    with open_source_video(path, max_side=ANALYSIS_SIDE) as video:
+        for picture in video.frames():
+            analyser.add(picture, video.stored_size)
+        start_s: Fraction = video.start_s
+    lips = analyser.result().lips
+    with TemporaryDirectory(prefix="warmtalk-bench-") as name:
+        sound = SourceSound.in_folder(Path(name))
+        for _ in write_sound(path, sound, start_s=start_s, notes=[]):
+            pass
+        return lips, sound.wav_part(0, len(lips))
+
+
+def accepted(lips: NDArray[np.float32], sound: NDArray[np.int16], shift: int) -> bool:
+    """Return True if the filter accepts lips with sound that is `shift` frames late."""
+    frames = min(len(lips), len(sound) // (16_000 // FPS)) - abs(shift)
+    config = PreprocessConfig()
+    shown = lips[max(0, shift) :][:frames]
+    heard = sound[max(0, -shift) * 640 :][: frames * 640]
+    found = measure_sync(shown, heard, near=config.max_sync_lag_frames)
+    return not sync_rejections(found, config)
