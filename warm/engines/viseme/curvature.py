@@ -21,6 +21,7 @@ MIN_ROOT = 0.1
 """Lower limit under the root of the inverse: beyond it the face would fold."""
 
 Floats = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
 
 
 class Curvature(NamedTuple):
@@ -48,6 +49,17 @@ def bend(points: NDArray[np.floating], curvature: Curvature) -> Floats:
     """Return (…, 2) points of the layout, moved to where the affine of a frame expects them."""
     square = (points[..., :1] - curvature.centre) ** 2 - curvature.square
     return np.asarray(points + square * [curvature.across, curvature.down])
+
+
+def bent_offset(across: Floats32, offset: Floats32, curvature: Curvature) -> Floats32:
+    """Return `bend(points + offset) - bend(points)`, without the cancellation of large numbers.
+
+    `across` (…): x of the points from the centre; `offset` (…, 2). Both in IOD.
+    """
+    dx = offset[..., 0]
+    square = (dx * (2 * across + dx))[..., None]
+    bent = offset + square * np.array([curvature.across, curvature.down], np.float32)
+    return np.asarray(bent, np.float32)
 
 
 def unbend(points: NDArray[np.floating], curvature: Curvature) -> Floats:

@@ -79,6 +79,7 @@ class Mouth:
             middle=float(data.middle),
         )
         shifts = data.lip_line_shifts
+        self._masks: dict[int, Pixels] = {}
         self._lip_line_shifts = shifts.swapaxes(0, 1).reshape(shifts.shape[1], -1)
 
     def draw(self, frame: int, mouth_shape: Floats32) -> DrawnMouth:
@@ -123,7 +124,14 @@ class Mouth:
         return Curvature(*self._data.curvatures[frame].tolist())
 
     def _mask(self, frame: int, rect: PixelRect) -> Pixels:
-        """(h, w) the frame's mask on the pixels of the rectangle."""
+        """(h, w) the frame's mask on the pixels of its rectangle; read-only."""
+        mask = self._masks.get(frame)
+        if mask is None:
+            mask = self._masks[frame] = self._drawn_mask(frame, rect)
+            mask.setflags(write=False)
+        return mask
+
+    def _drawn_mask(self, frame: int, rect: PixelRect) -> Pixels:
         to_frame, mask = self._data.to_frame[frame], self._data.masks[frame]
         to_reference = self._region.grid_to_reference(len(mask))
         linear = to_frame[:, :2] @ to_reference[:, :2]

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from warm.engines.viseme.anatomy import Floats, Floats32, Pixels
-from warm.engines.viseme.curvature import FLAT, Curvature, bend, unbend
+from warm.engines.viseme.curvature import FLAT, Curvature, bent_offset, unbend
 from warm.engines.viseme.displacement_fields import Region
 
 STRIDE = 2
@@ -25,6 +25,8 @@ FOLD_SLOPE = -0.6
 -0.7 on Newton's method leaves a pattern of scales."""
 FAR_IOD = 4.0
 """Beyond the reach of any rectangle around the mouth."""
+MOST_PLACED = 1024
+"""Frames whose nodes are kept, 10 kB each."""
 SHIFT_BITS = 4
 """Fractional bits of polygon points for OpenCV."""
 
@@ -66,6 +68,7 @@ class BackwardWarp:
             for layer in np.concatenate([field, slope], axis=-1)
         ]
         self._pixels = np.zeros((0, 0, 2), np.float32)
+        self._placed: dict[tuple[bytes, PixelRect, Curvature], Floats32] = {}
 
     def source(
         self,
@@ -80,7 +83,7 @@ class BackwardWarp:
         `line` (k, 2) separates the layers: the middle of the opening, frame pixels.
         """
         node = max(1, round(NODE_IOD * float(np.hypot(*to_frame[:, 0]))))
-        nodes = self._nodes(to_frame, rect, node, curvature)
+        nodes = self._kept_nodes(to_frame, rect, node, curvature)
         place = to_frame, curvature
         below = below_line(line, to_frame, rect)
         low, high = rows_with_both_layers(line, to_frame, rect)
@@ -95,6 +98,18 @@ class BackwardWarp:
         cv2.copyTo(upper[band, : rect.width], ~below[band], shift[band, : rect.width])
         shift = shift[: rect.height, : rect.width]
         return np.add(shift, self._pixel_grid(rect), out=shift)
+
+    def _kept_nodes(
+        self, to_frame: Floats, rect: PixelRect, node: int, curvature: Curvature
+    ) -> Floats32:
+        """The nodes of a frame, which is drawn again and again; not to be changed."""
+        place = to_frame.tobytes(), rect, curvature
+        nodes = self._placed.get(place)
+        if nodes is None:
+            if len(self._placed) >= MOST_PLACED:
+                self._placed.clear()
+            nodes = self._placed[place] = self._nodes(to_frame, rect, node, curvature)
+        return nodes
 
     def _nodes(
         self, to_frame: Floats, rect: PixelRect, node: int, curvature: Curvature
@@ -130,10 +145,10 @@ class BackwardWarp:
         linear = (to_frame[:, :2] * self._step).T.astype(np.float32)
         offset = invert_displacement(field, nodes, fractions)
         if curvature.bends:
-            at = (nodes + self._origin) * self._step
-            moved = bend(at + offset * self._step, curvature) - bend(at, curvature)
-            offset = np.asarray(moved / self._step, np.float32)
-        coarse = offset @ linear
+            step = self._step.astype(np.float32)
+            across = (nodes[..., 0] + self._origin[0]) * self._step[0] - curvature.centre
+            offset = bent_offset(across.astype(np.float32), offset * step, curvature) / step
+        coarse = (offset.reshape(-1, 2) @ linear).reshape(offset.shape)
         cv2.resize(coarse, out.shape[1::-1], dst=out, interpolation=cv2.INTER_LINEAR)
 
     def _pixel_grid(self, rect: PixelRect) -> Floats32:
@@ -163,15 +178,13 @@ def invert_displacement(
     `field` is (size, size, 3): D and the vertical slope of its vertical part. A Newton step with
     that slope alone is enough, because openings are almost vertical. Outside the grid D is 0.
     """
-    at = nodes.copy()
+    x, y = first_x, first_y = cv2.split(nodes)
     for fraction in fractions:
-        read = cv2.remap(field, at, np.empty(0), cv2.INTER_LINEAR, borderValue=0)
-        value = np.asarray(read, np.float32) * np.float32(fraction)
-        error = at - nodes
-        error += value[..., :2]
-        error[..., 1] /= np.maximum(1 + value[..., 2], MIN_SLOPE)
-        at -= error
-    return at - nodes
+        read = cv2.remap(field, x, y, cv2.INTER_LINEAR, borderValue=0)
+        across, down, slope = cv2.split(read * np.float32(fraction))
+        vertical = (y - first_y + down) / np.maximum(1 + slope, MIN_SLOPE)
+        x, y = first_x - across, y - vertical
+    return np.asarray(cv2.merge([x - first_x, y - first_y]), np.float32)
 
 
 def below_line(line: Floats32, to_frame: Floats, rect: PixelRect) -> Pixels:

@@ -11,7 +11,14 @@ from bench.faces.turned_head import TurnedHead
 from stabilizers.blend import paste
 from tests.warm.portraits import MODELS, face_transform, mouth_shape, portrait
 from warm.engines.viseme.anatomy import Anatomy, build_anatomy
-from warm.engines.viseme.curvature import FLAT, Curvature, bend, fit_curvatures, unbend
+from warm.engines.viseme.curvature import (
+    FLAT,
+    Curvature,
+    bend,
+    bent_offset,
+    fit_curvatures,
+    unbend,
+)
 from warm.engines.viseme.displacement_fields import Blendshape, control_points
 from warm.engines.viseme.mouth import Mouth
 from warm.engines.viseme.preparation import uncalibrated_mouth
@@ -129,3 +136,13 @@ def test_a_ray_reaches_the_farthest_side_of_a_polygon() -> None:
     square = np.array([[-1.0, -1.0], [2.0, -1.0], [2.0, 1.0], [-1.0, 1.0]])
     rays = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
     assert reach_of(square, rays) == pytest.approx([2.0, 1.0, 1.0, 1.25])
+
+
+def test_an_offset_bends_as_the_points_that_it_connects() -> None:
+    rng = np.random.default_rng(4)
+    points, offset = rng.normal(size=(2, 30, 20, 2))
+    curvature = Curvature(across=0.3, down=-0.2, centre=0.05, square=0.4)
+    expected = bend(points + offset, curvature) - bend(points, curvature)
+    across = (points[..., 0] - curvature.centre).astype(np.float32)
+    bent = bent_offset(across, offset.astype(np.float32), curvature)
+    assert np.abs(bent - expected).max() < 1e-5
