@@ -46,6 +46,7 @@ TOPICS = {
     "actions": "bench.faces.actions",
     "resting_lips": "bench.faces.resting_lips",
     "turned_heads": "bench.faces.turned_heads",
+    "enhance": "bench.enhancement.enhance",
     "neural": "bench.neural.neural",
     "decoders": "bench.neural.decoders",
     "memory": "bench.neural.memory",

@@ -102,7 +102,8 @@ def find_faces(job: FilmJob) -> FoundFaces:
         follower = None
         if job.restorer is not None:
             follower = FaceFollower(FaceFinder(job.models), float(film.facts.fps))
-        shots, times = ShotDetector(), []
+        shots = ShotDetector()
+        times: list[tuple[int, int]] = []
         for frame in film.frames():
             job.check()
             if is_beyond(frame, times, film.facts, job.longest_s):

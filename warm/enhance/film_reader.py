@@ -279,8 +279,9 @@ def range_of(frame: VideoFrame) -> int:
 
 
 def codec_of(stream: Any) -> str:
-    """Return the name of a stream's codec; empty if it is unknown."""
-    return stream.codec_context.name if stream.codec_context is not None else ""
+    """Return the name of a stream's codec, not that of its decoder; empty if it is unknown."""
+    context = stream.codec_context
+    return "" if context is None else str(context.codec.canonical_name)
 
 
 def lines_of(plane: VideoPlane) -> NDArray[np.uint8]:

@@ -5,10 +5,10 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
-from warm.avatars.recipe import ENHANCEMENT
-from warm.avatars.recipe import EnhanceMethod as Method
+from warm.avatars.recipe import ENHANCEMENT, EnhanceMethod
 from warm.enhance.errors import BadEnhanceOption
 
+Method = EnhanceMethod
 Faces = Literal["all", "largest", "none"]
 METHODS: tuple[Method, ...] = get_args(Method)
 FACES: tuple[Faces, ...] = get_args(Faces)
