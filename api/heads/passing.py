@@ -4,7 +4,7 @@ import http.client
 import logging
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from threading import Thread
@@ -24,6 +24,8 @@ from warm.sessions.limits import MB
 CONNECT_S = 2.0
 """Longest wait for the connection to another head."""
 PIECE_BYTES = 1 << 16
+PASSED_SESSION = "Warmtalk-Session"
+"""Header of a request that was passed on: its session, wherever the client has named it."""
 NOT_HELD = "Warmtalk-Not-Held"
 """Header of the answer of a head that does not have the session of a request passed to it."""
 OF_CONNECTION = frozenset(
@@ -37,6 +39,7 @@ REPORTS = frozenset(
     (
         *("forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"),
         *("x-forwarded-prefix", "x-request-id", "warmtalk-relay", "warmtalk-routed"),
+        "warmtalk-session",
     )
 )
 """Headers that are written anew."""
@@ -52,8 +55,10 @@ class NotHeld(RuntimeError):
     """The head that received a request does not have its session."""
 
 
-def pass_on(head: Head, peers: Peers, passages: Passages) -> Response:
-    """Have another head answer the current request.
+def pass_on(
+    head: Head, peers: Peers, passages: Passages, *, session_id: str | None = None
+) -> Response:
+    """Have another head answer the current request, which concerns `session_id`, if any session.
 
     Raises HeadUnreachable and NotHeld, after which another head may be asked, and HeadLost.
     """
@@ -70,7 +75,8 @@ def pass_on(head: Head, peers: Peers, passages: Passages) -> Response:
     passage = Passage(head, peers, request.environ, sock)
     passages.add(passage)
     try:
-        send_request(connection, peers, body)
+        named = {} if session_id is None else {PASSED_SESSION: session_id}
+        send_request(connection, {**peers.headers, **named}, body)
         response = connection.getresponse()
         passage.active_s = time.monotonic()
     except (OSError, http.client.HTTPException) as error:
@@ -106,13 +112,18 @@ class BodyIncomplete(RuntimeError):
 
 
 def send_request(
-    connection: http.client.HTTPConnection, peers: Peers, body: Iterator[bytes] | bytes | None
+    connection: http.client.HTTPConnection,
+    own_headers: Mapping[str, str],
+    body: Iterator[bytes] | bytes | None,
 ) -> None:
-    """Send the current request; a body that is still arriving is sent by a thread of its own."""
+    """Send the current request; a body that is still arriving is sent by a thread of its own.
+
+    `own_headers`: those of this head.
+    """
     connection.putrequest(
         request.method, request_target(), skip_host=True, skip_accept_encoding=True
     )
-    for name, value in request_headers(peers):
+    for name, value in request_headers(own_headers):
         connection.putheader(name, value)
     is_chunked = not isinstance(body, bytes) and request.content_length is None
     if is_chunked:
@@ -148,7 +159,7 @@ def request_target() -> str:
     return request.full_path.rstrip("?")
 
 
-def request_headers(peers: Peers) -> Iterator[tuple[str, str]]:
+def request_headers(own_headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield the headers that another head gets."""
     for name, value in request.headers:
         if name.lower() not in OF_CONNECTION | REPORTS:
@@ -160,7 +171,7 @@ def request_headers(peers: Peers) -> Iterator[tuple[str, str]]:
         yield "X-Forwarded-Prefix", request.script_root
     yield "X-Request-Id", g.request_id
     yield "Connection", "close"
-    yield from peers.headers.items()
+    yield from own_headers.items()
 
 
 def response_of(

@@ -5,7 +5,6 @@ asks for it when another head has it but does not use it. A request that reaches
 passed on.
 """
 
-import logging
 import time
 from http import HTTPStatus
 
@@ -16,11 +15,13 @@ from api.context import context, end_uses, use_session
 from api.cross_site import changes_state
 from api.heads.passing import (
     NOT_HELD,
+    PASSED_SESSION,
     BodyIncomplete,
     HeadUnreachable,
     NotHeld,
     pass_on,
 )
+from api.heads.socket_passing import pass_socket_on
 from api.problem import answer_problem
 from warm.avatars.store import ID_PATTERN
 from warm.heads.errors import HeadLost, HeadSilent, HeldElsewhere
@@ -47,8 +48,6 @@ FOLDERS_OF_HEADS = (
     *("/talks/", "/clips/<", "/talk-status/", "/audios/", "/images/"),
 )
 """Routes of things that belong to one head, and that no request can find by a session."""
-
-log = logging.getLogger(__name__)
 
 
 def route_to_heads(app: Flask) -> None:
@@ -77,6 +76,8 @@ def named_session() -> str | None:
     rule = request.url_rule
     if rule is None or rule.rule in OWN_RULES:
         return None
+    if g.is_passed:
+        return request.headers.get(PASSED_SESSION)
     named = (request.view_args or {}).get("session_id") or request.args.get("session_id")
     return named or request.headers.get(SESSION_HEADER)
 
@@ -123,8 +124,6 @@ def settle(heads: Heads, session_id: str) -> Response | None:
             if g.is_passed:
                 raise
             holder = error.holder
-        except OSError as error:
-            return answer_of_successor(heads, session_id, error)
         else:
             return None
         if holder is None:
@@ -150,7 +149,9 @@ def answer_of(heads: Heads, holder: Head, session_id: str) -> Response | None:
     if heads.peers.is_silent(holder):
         raise HeadSilent(session_id, holder)
     try:
-        return pass_on(holder, heads.peers, context().passages)
+        if is_socket():
+            return pass_socket_on(holder, heads.peers, session_id)
+        return pass_on(holder, heads.peers, context().passages, session_id=session_id)
     except HeadUnreachable as error:
         if heads.peers.is_silent(holder):
             raise HeadSilent(session_id, holder) from error
@@ -163,19 +164,10 @@ def answer_of(heads: Heads, holder: Head, session_id: str) -> Response | None:
     return None
 
 
-def answer_of_successor(heads: Heads, session_id: str, error: OSError) -> Response:
-    """Return the answer of another head, because the disk of this one failed with `error`.
-
-    Raises `error` if there is no other head.
-    """
-    successor = None if g.is_passed else heads.successor(session_id)
-    if successor is None:
-        raise error
-    log.error("a session is left to %s", successor, exc_info=error)
-    try:
-        return pass_on(successor, heads.peers, context().passages)
-    except (HeadUnreachable, NotHeld):
-        raise error from None
+def is_socket() -> bool:
+    """True if the current request opens a WebSocket."""
+    rule = request.url_rule
+    return rule is not None and rule.websocket
 
 
 def seek_elsewhere(response: Response) -> Response:

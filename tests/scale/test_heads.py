@@ -1,6 +1,7 @@
 """Three real heads behind a real nginx: sessions are found, move, and lose nothing."""
 
 import http.client
+import json
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,13 +9,17 @@ from threading import Event
 from typing import Any
 
 import pytest
+from websockets.sync.client import connect
 
 from session.fragmented.check import check_film
+from tests.api.live_sockets import noise
 from tests.given_sounds import babble, wav_of
 from tests.polling import wait_until
 from tests.scale.heads import NAMES, NO_NGINX, Answer, Cluster, cluster, find_nginx, nginx_before
 
 pytestmark = pytest.mark.slow
+PAUSE_S = 0.2
+"""Pause of a client, which leaves time to the head that starts."""
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +82,26 @@ def test_a_form_that_names_its_session_is_passed_on(found: Cluster) -> None:
     assert len(clips_of(found, "forms")) == 2
 
 
+def test_a_live_socket_reaches_the_head_of_its_session(found: Cluster) -> None:
+    holder = speak(found, "socket", "First.").head
+    other = next(name for name in NAMES if name != holder)
+    address = f"ws://127.0.0.1:{found[other].port}/sessions/socket/live?rate=24000"
+    with connect(address, open_timeout=60, proxy=None) as connection:
+        assert json.loads(connection.recv(timeout=60))["type"] == "hello"
+        connection.send(json.dumps({"type": "begin"}))
+        connection.send(noise(0.6, 24_000))
+        connection.send(json.dumps({"type": "end"}))
+        wait_until(lambda: len(clips_of(found, "socket")) == 2, "the clip of the sound")
+    assert found[other].ask("GET", "/sessions/socket").head == holder
+
+
+def test_a_request_that_names_two_sessions_is_answered_for_that_of_its_body(found: Cluster) -> None:
+    assert speak(found, "first", "First.").status == 200
+    answer = speak(found, "second", "Second.", X_Session_Id="first")
+    assert (answer.status, answer.json["session_id"]) == (200, "second"), answer.content
+    assert [clip["text"] for clip in clips_of(found, "second")] == ["Second."]
+
+
 def test_a_session_of_the_servers_choice_is_found(found: Cluster) -> None:
     created = found.ask("POST", "/sessions", {"speed": 1.5})
     assert created.status == 201, created.content
@@ -133,7 +158,7 @@ def test_no_acknowledged_clip_is_lost_when_a_head_is_killed(found: Cluster) -> N
     is_over = Event()
 
     def run(session_id: str) -> None:
-        while not is_over.is_set():
+        while not is_over.wait(PAUSE_S):
             try:
                 answer = speak(found, session_id, "Yes.", X_Session_Id=session_id)
             except (OSError, http.client.HTTPException):

@@ -1,5 +1,6 @@
 """The heads of one results folder, seen from one of them."""
 
+import logging
 import zlib
 from pathlib import Path
 from threading import Event
@@ -10,6 +11,8 @@ from warm.heads.head import Head, decoded
 from warm.heads.lock_file import is_held, read_note
 from warm.heads.membership import FOLDER, SUFFIX, others, relay_secret
 from warm.heads.peers import Peers
+
+log = logging.getLogger(__name__)
 
 
 class Heads:
@@ -55,19 +58,29 @@ class Heads:
 
 
 class LeavingClaims(Claims):
-    """Claims of a head, which takes no more sessions while it drains."""
+    """Claims of a head, which takes no sessions while it drains or cannot write."""
 
     def __init__(self, results: Path, heads: Heads) -> None:
         super().__init__(results, heads.own, holds=heads.peers.holds)
         self._heads = heads
 
     def take(self, session_id: str) -> None:
-        """Claim a session; a draining head refers to its successor, if there is one."""
+        """Claim a session; a head that drains, or cannot write to the folder, refers to its
+        successor, if there is one."""
         if self._heads.is_draining:
-            successor = self._heads.successor(session_id)
-            if successor is not None:
-                raise HeldElsewhere(session_id, successor)
-        super().take(session_id)
+            self._refer(session_id)
+        try:
+            super().take(session_id)
+        except OSError as error:
+            log.exception("a session is left to another head", extra={"session_id": session_id})
+            self._refer(session_id, error)
+            raise
+
+    def _refer(self, session_id: str, cause: OSError | None = None) -> None:
+        """Raise HeldElsewhere for the successor, if there is one."""
+        successor = self._heads.successor(session_id)
+        if successor is not None:
+            raise HeldElsewhere(session_id, successor) from cause
 
 
 def weight(head: Head, session_id: str) -> int:
