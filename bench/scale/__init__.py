@@ -1,0 +1,1 @@
+"""Simulation of many heads and GPUs from measured costs."""
