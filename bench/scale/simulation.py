@@ -192,9 +192,7 @@ class Simulation:
     def _send(self, head: _Head) -> None:
         """Send waiting batches to GPUs as long as one of them has room for a pass."""
         while head.waiting:
-            ready = [
-                gpu for gpu in head.gpus if gpu.is_up and len(gpu.passes) < _PASSES_IN_FLIGHT
-            ]
+            ready = [gpu for gpu in head.gpus if gpu.is_up and len(gpu.passes) < _PASSES_IN_FLIGHT]
             if not ready:
                 return
             self._submit(head, min(ready, key=lambda gpu: gpu.frames))

@@ -206,11 +206,12 @@ class Page:
         host: str = "127.0.0.1",
         *,
         path: str = "/",
+        scheme: str = "http",
     ) -> None:
         self.browser, self.port, self.session = browser, port, session
         browser.get_log("browser")
         player = "" if "player=" in query else self.default_query
-        browser.get(f"http://{host}:{port}{path}?session={session}{query}{player}")
+        browser.get(f"{scheme}://{host}:{port}{path}?session={session}{query}{player}")
         self.wait(lambda: self.text("status-text").startswith(status))
         if status == "ready":  # then wait until the page has chosen a player
             self.wait(lambda: self.text("player") or self.text("error-text"))
