@@ -1,4 +1,4 @@
-"""The consistent hashing of nginx (`hash KEY consistent`), which distributes sessions over heads."""
+"""The consistent hashing of nginx (`hash KEY consistent`): which head has which session."""
 
 from bisect import bisect_left
 from zlib import crc32

@@ -12,6 +12,7 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from bench.scale.costs import FPS, Costs
 from bench.scale.ring import Ring
@@ -268,7 +269,7 @@ class Simulation:
             sent.is_answered = True
             for batch in sent.batches:
                 self.outcome.replays += 1
-                self._at(self._now + self.costs.replay_s, lambda batch=batch: self._wait(batch))
+                self._at(self._now + self.costs.replay_s, partial(self._wait, batch))
         gpu.passes.clear()
         self._at(self._now + self.costs.restart_s, lambda: self._restart(head, gpu))
 
