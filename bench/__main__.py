@@ -87,6 +87,7 @@ TOPICS = {
     "viewers_live": "bench.live.viewers",
     "live_pcm": "bench.live.live_pcm",
     "pushes": "bench.live.pushes",
+    "scale": "bench.scale.scale",
     "soak": "bench.soak",
 }
 """Module of each topic; it has `measure(out: Path) -> list[Figure]`, `out` the folder of plots."""

@@ -1,9 +1,9 @@
 """Sessions that speak, their heads and GPUs, event by event.
 
-Each head works as `warm/render` does: batches of a clip grow from 3 to 25 frames, no frame is
-rendered earlier than `lead_s` before it is due, the batches that are due first are sent first, and
-a pass mixes batches of several sessions up to 25 frames. A batch goes to the GPU of its head with
-the fewest frames in flight.
+Each head works as `warm/render` does with `lead_s`: batches of a clip grow from 3 frames to half
+of `lead_s`, and no frame is rendered earlier than `lead_s` before it is due. The batches that are
+due first are sent first, and a pass mixes batches of several sessions up to 25 frames. A pass goes
+to the GPU of its head with the fewest frames in flight.
 """
 
 import heapq
@@ -18,7 +18,9 @@ from bench.scale.costs import FPS, Costs
 from bench.scale.ring import Ring
 
 _BATCHES = (3, 6, 12, 24, 25)
-"""Frames of the first batches of a clip; all further ones are as long as the last."""
+"""Frames of the first batches of a clip; all further ones are as long as the last.
+
+None is longer than half of `lead_s`."""
 _LARGEST_PASS = 25
 _PASSES_IN_FLIGHT = 2
 """Passes that one GPU has at most: the one that it computes and the next."""
@@ -37,7 +39,9 @@ class Plan:
     """Share of its time during which a session's face speaks."""
     reply_s: float = 6.0
     """Mean length of a reply, which is distributed lognormally."""
-    lead_s: float = 2.0
+    lead_s: float = 1.0
+    starts_together: bool = False
+    """All sessions speak from the beginning on, and without a pause."""
     seconds: float = 120.0
     warm_up_s: float = 30.0
     """Beginning that is simulated, but not counted."""
@@ -143,7 +147,7 @@ class Simulation:
     def run(self) -> Outcome:
         """Simulate the planned time and return what was counted."""
         for session in range(self.plan.sessions):
-            self._listen(session, self._rng.random())
+            self._listen(session, 0.0 if self.plan.starts_together else self._rng.random())
         if self.plan.losses_per_hour:
             self._lose_later()
         self._count_speaking()
@@ -166,9 +170,9 @@ class Simulation:
 
     def _listen(self, session: int, share: float | None = None) -> None:
         """Start a reply after a pause; `share` places it within the first cycle instead."""
-        silent_s = self.plan.reply_s * (1 / self.plan.speaking_share - 1)
-        cycle_s = silent_s + self.plan.reply_s
-        wait_s = self._rng.expovariate(1 / silent_s) if share is None else share * cycle_s
+        cycle_s = self.plan.reply_s / self.plan.speaking_share
+        pause_s = max(cycle_s - self.plan.reply_s, 1e-3)
+        wait_s = self._rng.expovariate(1 / pause_s) if share is None else share * cycle_s
         self._at(self._now + wait_s, lambda: self._ask(session))
 
     def _ask(self, session: int) -> None:
@@ -180,7 +184,8 @@ class Simulation:
 
     def _add_batch(self, clip: _Clip, due_s: float) -> None:
         """Make the clip's next batch wait for a GPU of its head."""
-        wanted = _BATCHES[min(clip.batches, len(_BATCHES) - 1)]
+        longest = int(self.plan.lead_s * FPS / 2)
+        wanted = min(_BATCHES[min(clip.batches, len(_BATCHES) - 1)], longest)
         batch = _Batch(clip, clip.sent, min(wanted, clip.frames - clip.sent), due_s)
         clip.sent, clip.batches = clip.sent + batch.frames, clip.batches + 1
         self._wait(batch)
