@@ -87,6 +87,7 @@ class GoldenSet:
         with torch.device("meta"):
             network = GfpganNetwork(self.config)
         network.load_state_dict(self.weights, assign=True)
+        network.use_channels_last()
         return network.eval()
 
     @cached_property

@@ -47,6 +47,7 @@ def load_network(path: Path, config: NetworkConfig = PUBLISHED) -> GfpganNetwork
     require_layout(tensors, network.state_dict(), path)
     require_numbers(tensors, path)
     network.load_state_dict(dict(tensors), assign=True)
+    network.use_channels_last()
     return network.eval().requires_grad_(False)
 
 

@@ -40,4 +40,5 @@ def tiny_network(config: NetworkConfig = TINY, *, seed: int = 1) -> GfpganNetwor
     """The network with these values."""
     network = empty_network(config)
     network.load_state_dict(tiny_tensors(config, seed=seed), assign=True)
+    network.use_channels_last()
     return network
