@@ -37,7 +37,8 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends python3-venv \
     && rm -rf /var/lib/apt/lists/* \
     && python3 -m venv /opt/warmtalk
-COPY requirements-core.txt requirements-musetalk.txt requirements-whisper.txt requirements-coqui.txt /build/
+COPY requirements-core.txt requirements-musetalk.txt requirements-whisper.txt requirements-coqui.txt \
+    requirements-enhance.txt /build/
 # Other files of requirements, such as "requirements-core.txt requirements-whisper.txt".
 ARG REQUIREMENTS=requirements-core.txt
 RUN cd /build \
