@@ -139,8 +139,8 @@ def read_lips(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
     """Return the (n, 3) measures of the lips in a video, and its 16 kHz sound."""
     analyser = Analyser(default_face_models(), ANALYSIS_SIDE)
     with open_source_video(path, max_side=ANALYSIS_SIDE) as video:
-        for picture in video.frames():
-            analyser.add(picture, video.stored_size)
+        for frame in video.stored_frames():
+            analyser.add(video, frame)
         start_s: Fraction = video.start_s
     lips = analyser.result().lips
     with TemporaryDirectory(prefix="warmtalk-bench-") as name:

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import IO
 
+from warm.media.sniff import MP4_BOXES
+
 SEGMENT_ID = b"\x18\x53\x80\x67"
 """The element of a Matroska file that contains all that follows it (RFC 9559)."""
 HEAD_BYTES = 64
@@ -26,7 +28,7 @@ def _announced_bytes(file: IO[bytes], size: int) -> int:
         return 0 if length >= 0xFFFF_FF00 else 8 + length
     if head.startswith(b"\x1aE\xdf\xa3"):
         return _matroska_bytes(head)
-    return _mp4_bytes(file, size)
+    return _mp4_bytes(file, size) if head[4:8] in MP4_BOXES else 0
 
 
 def _matroska_bytes(head: bytes) -> int:

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+from av import VideoFrame
 from numpy.typing import NDArray
 
 from session.disk import replace_file
 from warm.face.landmarks import inter_ocular, lip_gap, lip_width
 from warm.media.picture_size import scaled_size
+from warm.media.video import Video
 from warm.prepare.face_checks import sharpness, yaw_deg
 from warm.training_data.errors import write_errors_explained
 from warm.training_data.face_box import face_box, landmarks_68
@@ -54,6 +56,10 @@ class Analysis:
     """(n,) NaN where it was not measured."""
     other: NDArray[np.float32]
     """(n,) size of the largest other face relative to the speaker's."""
+    is_damaged: NDArray[np.bool_]
+    """(n,) True for a frame that the decoder could not restore completely."""
+    is_repeated: NDArray[np.bool_]
+    """(n,) True for a frame that repeats the one before, which is shown for longer."""
     prints: NDArray[np.str_]
     """(k,) fingerprints of pictures."""
 
@@ -104,6 +110,8 @@ class Rows:
 
     has_face: list[bool] = field(default_factory=list)
     is_new_face: list[bool] = field(default_factory=list)
+    is_damaged: list[bool] = field(default_factory=list)
+    is_repeated: list[bool] = field(default_factory=list)
     box: list[NDArray[np.int32]] = field(default_factory=list)
     landmarks: list[NDArray[np.int32]] = field(default_factory=list)
     numbers: list[NDArray[np.float32]] = field(default_factory=list)
@@ -152,13 +160,20 @@ class Analyser:
         self._tracker, self._meter = SpeakerTracker(models), ShotMeter()
         self._rows, self._max_side = Rows(), max_side
         self._scale: ClipScale | None = None
+        self._shown: tuple[VideoFrame, Picture] | None = None
 
-    def add(self, picture: Picture, stored_size: tuple[int, int]) -> None:
-        """Measure the next (h, w, 3) BGR frame of a video of (width, height) `stored_size`."""
-        self._scale = self._scale or ClipScale.of(stored_size, self._max_side)
+    def add(self, video: Video, frame: VideoFrame) -> None:
+        """Measure the next of the `stored_frames` of a video."""
+        is_repeated = self._shown is not None and self._shown[0] is frame
+        if self._shown is None or not is_repeated:
+            self._shown = frame, video.picture(frame)
+        picture = self._shown[1]
+        self._scale = self._scale or ClipScale.of(video.stored_size, self._max_side)
         is_cut = self._meter.add(picture)
         seen = self._tracker.track(picture, is_cut=is_cut)
         self._rows.add(picture, seen, self._scale)
+        self._rows.is_damaged.append(frame.is_corrupt)
+        self._rows.is_repeated.append(is_repeated)
 
     def result(self) -> Analysis:
         """Return the measurements of all frames, of which there is at least one."""
@@ -169,6 +184,8 @@ class Analyser:
             is_cut=find_cuts(np.array(self._meter.steps), np.array(self._meter.strides)),
             has_face=np.array(rows.has_face),
             is_new_face=np.array(rows.is_new_face),
+            is_damaged=np.array(rows.is_damaged),
+            is_repeated=np.array(rows.is_repeated),
             box=np.stack(rows.box),
             landmarks=np.stack(rows.landmarks),
             extent=numbers[:, :4],

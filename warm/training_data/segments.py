@@ -15,6 +15,9 @@ from warm.training_data.speaker_tracking import DETECT_EVERY
 CUT_MARGIN = 1
 """Frames next to a cut that may show a mixture of both shots."""
 
+FROZEN_FRAMES = 4
+"""Repetitions of a picture: 0.16 s. Videos of fewer than 6.25 frames a second have no clips."""
+
 
 class Unusable(StrEnum):
     """Reasons why a frame is in no clip."""
@@ -25,6 +28,8 @@ class Unusable(StrEnum):
     TURNED = "head turned too far"
     SEVERAL = "several faces"
     SILENT_END = "after the end of the sound"
+    DAMAGED = "damaged picture"
+    FROZEN = "picture that stands still"
     CUT = "next to a cut"
     SHORT = "in a part that is too short for a clip"
 
@@ -76,6 +81,8 @@ def unusable_frames(
         Unusable.TURNED: has_face & (np.abs(analysis.yaw_deg) > config.max_yaw_deg),
         Unusable.SEVERAL: has_face & is_joined(analysis.other, config.max_other_face),
         Unusable.SILENT_END: np.arange(analysis.frames) >= sound_frames,
+        Unusable.DAMAGED: analysis.is_damaged,
+        Unusable.FROZEN: is_frozen(analysis.is_repeated),
         Unusable.CUT: next_to(analysis.is_cut),
     }
 
@@ -86,6 +93,15 @@ def is_joined(other: NDArray[np.float32], largest: float) -> NDArray[np.bool_]:
     padded = np.pad(seen, (0, DETECT_EVERY - 1))
     windows = np.lib.stride_tricks.sliding_window_view(padded, DETECT_EVERY)
     return np.asarray(windows.any(axis=1))
+
+
+def is_frozen(is_repeated: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(n,) True where a picture is repeated so often that the mouth is not seen to move."""
+    flags = np.zeros(len(is_repeated), np.bool_)
+    for run in find_runs(is_repeated, np.zeros(len(is_repeated), np.bool_)):
+        if run.frames >= FROZEN_FRAMES:
+            flags[run.start : run.stop] = True
+    return flags
 
 
 def next_to(is_cut: NDArray[np.bool_]) -> NDArray[np.bool_]:

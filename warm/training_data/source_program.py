@@ -108,8 +108,8 @@ class SourceWork:
         side = min(self.config.max_side, ANALYSIS_SIDE)
         with open_source_video(self.path, max_side=side, is_exact=False) as video:
             total = max(1, round((video.announced_s or Fraction(60)) * FPS))
-            for number, picture in enumerate(video.frames()):
-                analyser.add(picture, video.stored_size)
+            for number, frame in enumerate(video.stored_frames()):
+                analyser.add(video, frame)
                 if number % REPORT_FRAMES == 0:
                     yield progress(ANALYSIS_SHARE * number / max(total, number))
             notes += video.notes

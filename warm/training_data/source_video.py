@@ -9,7 +9,13 @@ from av.error import FFmpegError
 from av.video.reformatter import Interpolation
 
 from session.media_file import open_media
-from warm.media.sniff import DamagedMediaError, MediaError, UnknownMediaError, read_head
+from warm.media.sniff import (
+    DamagedMediaError,
+    MediaError,
+    UnknownMediaError,
+    read_head,
+    video_format,
+)
 from warm.media.video import Video
 from warm.training_data.config import FPS
 
@@ -24,13 +30,19 @@ files or addresses, which would be opened."""
 @contextmanager
 def open_source(path: Path) -> Iterator[InputContainer]:
     """Open a raw video for demuxing; raises MediaError."""
-    if not read_head(path):
+    head = read_head(path)
+    if not head:
         raise DamagedMediaError(f"{path} is empty (0 bytes). Send the file again.")
     try:
         container = open_media(path, allowed=DEMUXERS)
     except FFmpegError as error:
         if isinstance(error, MemoryError):
             raise
+        if video_format(head) is not None:
+            raise DamagedMediaError(
+                f"The video {path} is damaged or truncated ({error.strerror}): its index cannot be "
+                "read. Send it again."
+            ) from error
         raise UnknownMediaError(
             f"{path} is not a video that can be read ({error.strerror}). Convert it to MP4."
         ) from error

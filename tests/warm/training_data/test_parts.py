@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tests.tts.onnx_voices.tiny_onnx import FLOAT, ModelWriter
 from tests.warm.training_data.talking_films import moving, talking_film, voice
 from warm.face.landmarks import MESH_INDEX
+from warm.media.file_end import missing_share
 from warm.media.sniff import MediaError
 from warm.training_data.analysis import Analysis, ClipScale
 from warm.training_data.config import MAX_CLIP_FRAMES, PreprocessConfig, read_config
@@ -172,6 +173,8 @@ def analysis_of(frames: int) -> Analysis:
         yaw_deg=np.zeros(frames, np.float32),
         sharpness=np.ones(frames, np.float32),
         other=np.zeros(frames, np.float32),
+        is_damaged=np.zeros(frames, np.bool_),
+        is_repeated=np.zeros(frames, np.bool_),
         prints=np.zeros(0, np.str_),
     )
 
@@ -184,6 +187,7 @@ def analysis_of(frames: int) -> Analysis:
         ("extent", [200, 120, 640, 360], "face partly outside the picture"),
         ("box", [250, 120, 400, 360], "face too small"),
         ("yaw_deg", -70, "head turned too far"),
+        ("is_damaged", True, "damaged picture"),
     ],
 )
 def test_a_frame_that_cannot_be_used_ends_a_clip(field: str, value: object, reason: str) -> None:
@@ -202,6 +206,15 @@ def test_another_face_ends_a_clip_before_it_may_have_come() -> None:
     segments, counts = find_segments(analysis, PreprocessConfig(), 400)
     assert segments == [Segment(0, 189), Segment(212, 400)]
     assert counts == {"several faces": 23}
+
+
+def test_a_picture_that_stands_still_ends_a_clip_and_a_slow_video_does_not() -> None:
+    analysis = analysis_of(400)
+    analysis.is_repeated[1:100:2] = True
+    analysis.is_repeated[200:210] = True
+    segments, counts = find_segments(analysis, PreprocessConfig(), 400)
+    assert segments == [Segment(0, 200), Segment(210, 400)]
+    assert counts == {"picture that stands still": 10}
 
 
 def test_a_new_face_without_a_gap_begins_a_clip_and_the_end_of_the_sound_ends_one() -> None:
@@ -453,3 +466,11 @@ def test_a_list_survives_the_loss_of_its_first_line(tmp_path: Path) -> None:
     path.write_text("".join(f"{line}\n" for line in list_lines(["b", "a"])), "utf-8")
     assert read_list(path) == ["a.json", "b.json"]
     assert list_lines([]) == []
+
+
+@pytest.mark.parametrize("ending", ["ts", "flv", "mpg", "asf"])
+def test_other_containers_are_not_taken_for_cut_off_files(tmp_path: Path, ending: str) -> None:
+    path = talking_film(
+        tmp_path / f"film.{ending}", moving(5, np.full((64, 64, 3), 90, np.uint8)), []
+    )
+    assert missing_share(path) == 0
