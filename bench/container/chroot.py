@@ -3,10 +3,11 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,10 +58,24 @@ class Rootfs:
         """The command and environment that run `words` in the root, as process 1 of its own."""
         pairs = [f"{name}={value}" for name, value in {**self.environment, **more}.items()]
         command = [
-            *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--"),
+            *("unshare", "--mount", "--pid", "--fork", "--"),
             *("sh", "-c", ENTER, "enter", str(self.root), self.folder, *pairs, *words),
         ]
         return command, {"PATH": os.environ["PATH"], "AS_USER": f"--userspec={user or self.user}"}
+
+
+def first_process(process: "subprocess.Popen[bytes]") -> int:
+    """The process id, outside, of process 1 that a command of `Rootfs` has started."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return int(children.read_text("ascii").split()[0])
+
+
+def send(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+    """Send a signal to process 1; the others end with it. A change of user has made it deaf to the
+    end of its parent."""
+    if process.poll() is None:
+        with suppress(IndexError, OSError):  # it has ended meanwhile
+            os.kill(first_process(process), number)
 
 
 def size_bytes(root: Path) -> int:

@@ -11,11 +11,18 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.container.chroot import Rootfs, built_image, pip_arguments, reason_against, size_bytes
+from bench.container.chroot import (
+    Rootfs,
+    built_image,
+    pip_arguments,
+    reason_against,
+    send,
+    size_bytes,
+)
 from bench.container.dockerfile import ROOT
 from bench.figure import Figure
 from bench.server_process import free_port, wait_until_healthy
@@ -27,6 +34,7 @@ MAX_GB, MAX_START_S = 2.2, 8.0
 GB = 1e9
 ENGINES = ("docker", "podman")
 STOP_S = 30.0
+SendSignal = Callable[["subprocess.Popen[bytes]", signal.Signals], None]
 
 
 def measure(_out: Path) -> list[Figure]:
@@ -76,7 +84,7 @@ def engine_start_s(engine: str) -> float:
     """Seconds from the command of an engine to a healthy server, with new anonymous volumes."""
     port = free_port()
     command = [engine, "run", "--rm", "--network=host", "--env", f"PORT={port}", IMAGE]
-    with healthy(command, port, dict(os.environ)) as start_s:
+    with healthy(command, port, dict(os.environ), subprocess.Popen.send_signal) as start_s:
         return start_s
 
 
@@ -87,12 +95,14 @@ def chroot_start_s(image: Rootfs) -> float:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     port = free_port()
     command, environment = image.command(image.entry_point, more={"PORT": str(port)})
-    with healthy(command, port, environment) as start_s:
+    with healthy(command, port, environment, send) as start_s:
         return start_s
 
 
 @contextmanager
-def healthy(command: Sequence[str], port: int, environment: dict[str, str]) -> Iterator[float]:
+def healthy(
+    command: Sequence[str], port: int, environment: dict[str, str], send_signal: SendSignal
+) -> Iterator[float]:
     """Yield the seconds from the command to a healthy server, which the end of the block stops."""
     began_s = time.perf_counter()
     with subprocess.Popen(
@@ -101,8 +111,8 @@ def healthy(command: Sequence[str], port: int, environment: dict[str, str]) -> I
         try:
             yield wait_until_healthy(port) - began_s
         finally:
-            process.send_signal(signal.SIGTERM)
+            send_signal(process, signal.SIGTERM)
             try:
                 process.wait(STOP_S)
             except subprocess.TimeoutExpired:
-                process.kill()
+                send_signal(process, signal.SIGKILL)

@@ -9,15 +9,21 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from bench.container.chroot import Rootfs, built_image, reason_against, size_bytes
+from bench.container.chroot import (
+    Rootfs,
+    built_image,
+    first_process,
+    reason_against,
+    send,
+    size_bytes,
+)
 from session.__main__ import main as session_command
 from tests.api.server_process import free_port
 from tests.polling import wait_until
@@ -52,14 +58,17 @@ class Container:
 
     def is_healthy(self) -> bool:
         assert self.process.poll() is None, self.log.read_text("utf-8")
-        with suppress(OSError, http.client.HTTPException):
-            return self.ask("GET", "/health").status == http.client.OK
-        return False
+        try:
+            with self.ask("GET", "/health") as answer:
+                return answer.read() != b"" and answer.status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
 
     def ask(self, method: str, path: str, body: object = None) -> http.client.HTTPResponse:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HEALTHY_S)
         key = self.storage / "first_key"
         headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+        headers["Connection"] = "close"  # with the response
         if key.exists():
             headers["X-Api-Key"] = key.read_text("ascii").strip()
         connection.request(method, path, None if body is None else json.dumps(body), headers)
@@ -68,11 +77,6 @@ class Container:
     @property
     def storage(self) -> Path:
         return self.image.root / "app" / "storage"
-
-    def first_process(self) -> int:
-        """The process id, here, of process 1 of the container."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return int(children.read_text("ascii").split()[0])
 
 
 @contextmanager
@@ -88,7 +92,7 @@ def started(image: Rootfs, log: Path, *words: str, user: str = UID) -> Iterator[
         try:
             yield Container(process, port, image, log)
         finally:
-            process.kill()
+            send(process, signal.SIGKILL)
 
 
 @pytest.fixture
@@ -110,11 +114,11 @@ def test_any_user_speaks_with_it_and_its_film_survives_a_stop(container: Contain
     assert (container.storage / "avatars" / "demo").is_symlink()
     secret = (container.storage / "first_key").read_text("ascii").strip()
     assert secret not in log
-    answer = container.ask("POST", "/speak", {"text": TEXT, "lead_s": 0.5})
-    while not answer.readline().startswith(b"event: fragment"):
-        assert not answer.isclosed()
-    os.kill(container.first_process(), signal.SIGTERM)
-    answer.read()
+    with container.ask("POST", "/speak", {"text": TEXT, "lead_s": 0.5}) as answer:
+        while not answer.readline().startswith(b"event: fragment"):
+            assert not answer.isclosed()
+        send(container.process, signal.SIGTERM)
+        answer.read()
     assert container.process.wait(timeout=HEALTHY_S) == 0
     assert "film closed" in container.log.read_text("utf-8")
     film = container.storage / "full_session.mp4"
@@ -122,22 +126,19 @@ def test_any_user_speaks_with_it_and_its_film_survives_a_stop(container: Contain
     assert session_command(["check", str(film)]) == 0
 
 
-def test_no_ended_process_remains(container: Container) -> None:
-    first = container.first_process()
-    children = Path(f"/proc/{first}/task/{first}/children")
-    worker = int(children.read_text("ascii").split()[0])
-    helpers = Path(f"/proc/{worker}/task/{worker}/children").read_text("ascii").split()
-    for pid in helpers:
-        os.kill(int(pid), signal.SIGKILL)
-    time.sleep(1)  # bounded: any that remain are found below
-    wait_until(lambda: zombies(worker) == [], "the end of killed processes", 30)
-    assert container.is_healthy()
+def test_process_1_collects_the_processes_of_a_killed_worker(container: Container) -> None:
+    (worker,) = children_of(first_process(container.process))
+    orphans = children_of(worker)
+    assert orphans
+    os.kill(worker, signal.SIGKILL)
+    gone = [Path(f"/proc/{pid}") for pid in (worker, *orphans)]
+    wait_until(lambda: not any(path.exists() for path in gone), "the end of orphans", HEALTHY_S)
+    wait_until(container.is_healthy, "a new worker", HEALTHY_S)
 
 
-def zombies(worker: int) -> list[str]:
-    pids = Path(f"/proc/{worker}/task/{worker}/children").read_text("ascii").split()
-    states = [Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2] for pid in pids]
-    return [state for state in states if state.split()[0] == "Z"]
+def children_of(pid: int) -> list[int]:
+    found = [path.read_text("ascii") for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [int(word) for text in found for word in text.split()]
 
 
 def test_a_bad_value_ends_the_container_with_its_name(image: Rootfs, tmp_path: Path) -> None:
