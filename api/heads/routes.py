@@ -9,6 +9,7 @@ from pydantic import Field
 from api.answers.heads import DrainedAnswer, HeadsAnswer, OwnHeadAnswer, ReleasedAnswer
 from api.body import Body, read_body_or_query, read_query
 from api.context import AppContext, context
+from api.example import example
 from api.operation import operation
 from warm import VERSION
 from warm.heads.errors import NoHeads, NotAHead
@@ -31,6 +32,8 @@ class HeadSessionQuery(Body):
 
 class DrainBody(Body):
     """The body or query of `POST /heads/drain`."""
+
+    model_config = example(timeout_s=60.0)
 
     timeout_s: Annotated[float, Field(ge=0, le=3600)] = 60.0
 
