@@ -24,7 +24,7 @@ class EngineUnderTest:
 
 
 class EngineContract:
-    """Tests of an engine; a subclass has the fixture `under_test`."""
+    """Tests of an engine; its module has the fixture `under_test`."""
 
     @pytest.fixture(name="draw")
     def make_draw(self, under_test: EngineUnderTest) -> Callable[..., list[Patch]]:

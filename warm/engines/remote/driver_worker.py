@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from isolation.protocol import Payload
+from isolation.worker_setup import redirect_to_null
 from warm.engines.remote.dispatcher import Work
 from warm.engines.remote.errors import kind_of
 from warm.engines.remote.fleet import Fleet, StartRequest
@@ -200,6 +201,7 @@ def read_messages(
 def main() -> None:
     """Read the settings from the socket, which is stdin, and serve."""
     wire = Wire(socket.socket(fileno=os.dup(0)))
+    redirect_to_null(0)  # the processes of Ray inherit it, and would keep the connection open
     _, payload = wire.receive()
     settings: DriverSettings = pickle.loads(payload)
     logging.getLogger().setLevel(logging.INFO)

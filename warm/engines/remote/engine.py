@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import pickle
 import time
 from collections.abc import Mapping, Sequence
@@ -36,8 +35,8 @@ ANSWER_S = 60.0
 """Longest wait for patches, features or an avatar, while there is no actor."""
 SILENT_S = 15.0
 """A driver that reports nothing for this long hangs."""
-
-log = logging.getLogger(__name__)
+NO_STATUS: dict[str, Any] = {"usable": 0, "actors": []}
+"""The report of a driver without actors."""
 
 
 @dataclass(slots=True, eq=False)
@@ -81,7 +80,7 @@ class RemoteEngine:
         self._inner = inner = options.make_inner()
         self._parcels: dict[Key, Avatar] = {}
         self._driver: DriverProcess | None = None
-        self._status: dict[str, Any] = {"usable": 0, "actors": []}
+        self._status = NO_STATUS
         self._status_s = time.monotonic()
         self._is_loaded = False
         self._keeps_driver = False
@@ -139,8 +138,9 @@ class RemoteEngine:
         """
         self._is_loaded = False
         if self._driver is not None and not self._keeps_driver:
-            self._driver.stop()
-            self._driver = None
+            driver, self._driver = self._driver, None
+            driver.stop()
+            self._status = NO_STATUS
 
     def release_cached_memory(self) -> None:
         """Free memory of the actors that is kept only for the next batch."""
@@ -270,7 +270,8 @@ class RemoteEngine:
             batch.answer.set_exception(error)
 
     def _note_status(self, status: dict[str, Any]) -> None:
-        self._status, self._status_s = status, time.monotonic()
+        if self._driver is not None:  # a late report of one that is being stopped
+            self._status, self._status_s = status, time.monotonic()
 
     def _facts(self) -> list[dict[str, Any]]:
         """Facts of the actors that work."""

@@ -1,0 +1,46 @@
+"""The embedded engine with faults, for actors: each is started once by a file."""
+
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.warm.portraits import MODELS
+from warm.engines.base import EngineOutOfMemory, PatchRequest, ReadyPatches
+from warm.engines.viseme.engine import VisemeEngine
+from warm.engines.viseme.recogniser.network import trained_network
+
+FAULT = "fault"
+
+
+class FaultyEngine(VisemeEngine):
+    """Encodes speech in the actors, too, as an engine that needs a GPU for it."""
+
+    load_encoder = None  # type: ignore[assignment]
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(MODELS)
+        self._fault = folder / FAULT
+
+    def load(self) -> None:
+        trained_network()
+
+    def submit(self, requests: Sequence[PatchRequest]) -> ReadyPatches:
+        try:
+            fault = self._fault.read_text()
+            self._fault.unlink()
+        except FileNotFoundError:
+            return super().submit(requests)
+        if fault == "memory":
+            raise EngineOutOfMemory("17 MB are missing")
+        if fault == "error":
+            raise ValueError("a bug in the engine")
+        os.kill(os.getpid(), getattr(signal, fault))
+        return super().submit(requests)
+
+
+def start_fault(folder: Path, fault: str) -> None:
+    """Have the next batch meet a fault."""
+    new = folder / "new"
+    new.write_text(fault)
+    new.rename(folder / FAULT)

@@ -1,0 +1,212 @@
+"""The embedded engine in actors of a real Ray on this machine."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.polling import wait_until
+from tests.warm.engines.contract import EngineContract, EngineUnderTest
+from tests.warm.engines.remote.faulty_engine import FaultyEngine, start_fault
+from tests.warm.portraits import (
+    MODELS,
+    UPRIGHT,
+    build_portrait,
+    mouth_shape,
+    portrait,
+    prepare_and_load,
+    rotation_about_face,
+)
+from tts.registry import VoiceRegistry
+from warm.avatars.avatar import Avatar
+from warm.engines.base import EngineOutOfMemory, Patch, PatchRequest
+from warm.engines.remote.engine import RemoteEngine
+from warm.engines.remote.errors import ClusterUnreachable, RemoteEngineFailed
+from warm.engines.remote.options import ClusterOptions, RemoteOptions
+from warm.engines.viseme.engine import VisemeEngine
+
+pytest.importorskip("ray", reason="requirements-ray.txt is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not MODELS.exists(), reason="`make setup` downloads the face models"),
+]
+
+ACTORS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rig:
+    remote: RemoteEngine
+    local: VisemeEngine
+    avatar: Avatar
+    folder: Path
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.remote._status["actors"]
+        return rows
+
+    def requests(self, frames: int = 8) -> list[PatchRequest]:
+        return [
+            PatchRequest(self.avatar, number % 2, mouth_shape(open=0.1 * number))
+            for number in range(frames)
+        ]
+
+    def wait_until_all_work(self) -> None:
+        wait_until(lambda: self.remote._status["usable"] == ACTORS, "all actors to work")
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    folder = tmp_path_factory.mktemp("remote")
+    poses = [UPRIGHT, rotation_about_face(5)]
+    avatar, local = prepare_and_load(build_portrait(folder / "avatar", portrait(), poses))
+    cluster = ClusterOptions(actors=ACTORS, uses_gpu=False)
+    make = partial(FaultyEngine, folder)
+    remote = RemoteEngine(RemoteOptions(make_inner=make, cluster=cluster))
+    remote.load_avatar(avatar)
+    remote.load()
+    rig = Rig(remote=remote, local=local, avatar=avatar, folder=folder)
+    rig.wait_until_all_work()
+    yield rig
+    remote.unload()
+
+
+def assert_same(got: list[Patch], expected: list[Patch]) -> None:
+    assert len(got) == len(expected)
+    for one, other in zip(got, expected, strict=True):
+        assert np.array_equal(one.picture, other.picture)
+        assert np.array_equal(one.mask, other.mask)
+        assert np.array_equal(one.to_frame, other.to_frame)
+
+
+@pytest.fixture(scope="module")
+def under_test(rig: Rig, voices: VoiceRegistry) -> EngineUnderTest:
+    choice = voices.choose(voice="espeak-en-us-female", language=None, speed=1.0)
+    speech = next(iter(voices.speak("Hello there, how are you?", choice)))
+    return EngineUnderTest(engine=rig.remote, avatar=rig.avatar, speech=speech.completed())
+
+
+class TestContract(EngineContract):
+    """Of the remote engine."""
+
+
+def test_actors_draw_the_pictures_that_the_engine_draws_in_this_process(rig: Rig) -> None:
+    got, expected = rig.remote.submit(rig.requests()), rig.local.submit(rig.requests())
+    assert_same(got.patches(), expected.patches())
+
+
+def test_the_status_has_a_row_for_each_actor(rig: Rig) -> None:
+    status = rig.remote.device_status()
+    assert status["device"] == "2 of 2 actors: cpu"
+    assert [row["state"] for row in status["actors"]] == ["ready", "ready"]
+    assert len({row["pid"] for row in status["actors"]} - {os.getpid(), None}) == ACTORS
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "message"),
+    [
+        ("memory", EngineOutOfMemory, "17 MB are missing"),
+        ("error", RemoteEngineFailed, "ValueError: a bug in the engine"),
+    ],
+)
+def test_errors_of_the_engine_are_raised_here(
+    rig: Rig, fault: str, error: type[Exception], message: str
+) -> None:
+    start_fault(rig.folder, fault)
+    with pytest.raises(error, match=message):
+        rig.remote.submit(rig.requests()).patches()
+    assert_same(
+        rig.remote.submit(rig.requests()).patches(), rig.local.submit(rig.requests()).patches()
+    )
+
+
+def test_a_batch_outlives_its_actor_which_starts_again_with_its_avatars(rig: Rig) -> None:
+    before = {row["pid"] for row in rig.rows}
+    start_fault(rig.folder, "SIGKILL")
+    assert_same(
+        rig.remote.submit(rig.requests()).patches(), rig.local.submit(rig.requests()).patches()
+    )
+    wait_until(lambda: len({row["pid"] for row in rig.rows} - before) == 1, "a new process")
+    rig.wait_until_all_work()
+    wait_until(lambda: [row["avatars"] for row in rig.rows] == [1, 1], "the avatar on both")
+
+
+def test_a_batch_is_drawn_by_another_actor_while_one_hangs(rig: Rig) -> None:
+    start_fault(rig.folder, "SIGSTOP")
+    try:
+        assert_same(
+            rig.remote.submit(rig.requests()).patches(), rig.local.submit(rig.requests()).patches()
+        )
+        wait_until(lambda: any(row["replays"] for row in rig.rows), "the count of the replay")
+    finally:
+        for row in rig.rows:
+            os.kill(row["pid"], signal.SIGCONT)
+
+
+def test_batches_wait_while_no_actor_works_and_after_the_loss_of_the_connection(rig: Rig) -> None:
+    engine = rig.remote
+    for row in rig.rows:
+        os.kill(row["pid"], signal.SIGKILL)
+    waiting = engine.submit(rig.requests())
+    wait_until(lambda: raises_lost(engine), "the loss of all actors in the status")
+    engine.unload()  # as the render thread does before it loads a lost engine
+    engine.load()
+    assert_same(waiting.patches(), rig.local.submit(rig.requests()).patches())
+    driver = engine._driver
+    assert driver is not None
+    os.kill(driver.pid, signal.SIGSTOP)
+    waiting = engine.submit(rig.requests())
+    os.kill(driver.pid, signal.SIGKILL)
+    wait_until(lambda: raises_lost(engine), "the loss of the connection in the status")
+    engine.unload()
+    engine.load()
+    assert_same(waiting.patches(), rig.local.submit(rig.requests()).patches())
+
+
+def raises_lost(engine: RemoteEngine) -> bool:
+    try:
+        engine.device_status()
+    except ClusterUnreachable:
+        return True
+    return False
+
+
+def test_a_cluster_that_cannot_be_reached_is_an_error_that_names_the_setting() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+    cluster = ClusterOptions(address=address, connect_s=1)
+    engine = RemoteEngine(RemoteOptions(make_inner=VisemeEngine, cluster=cluster))
+    with pytest.raises(ClusterUnreachable, match=f"ray_address = '{address}' cannot be reached"):
+        engine.load()
+    assert engine.device_status()["device"] is None
+
+
+def test_nothing_is_left_after_the_engine_is_unloaded(rig: Rig) -> None:
+    rig.remote.load_avatar(rig.avatar)
+    assert rig.remote._driver is not None
+    session = rig.remote._driver.pid
+    assert processes_of(session)
+    rig.remote.unload()
+    wait_until(lambda: not processes_of(session), "the end of all processes of Ray")
+    assert rig.remote.device_status()["device"] is None
+
+
+def processes_of(session: int) -> list[int]:
+    """Processes of a session that run."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, owner = stat.read_text().rpartition(")")[2].split()[:4]
+        except OSError:  # it has ended
+            continue
+        if int(owner) == session and state != "Z":
+            found.append(int(stat.parent.name))
+    return found
