@@ -61,6 +61,7 @@ TOPICS = {
     "recording": "bench.recording",
     "transcribe": "bench.hearing.transcribe",
     "rendering": "bench.rendering",
+    "remote": "bench.remote",
     "heart": "bench.heart",
     "embedded_chat": "bench.embedded_chat",
     "crowd": "bench.crowd.crowd",
