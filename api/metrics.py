@@ -1,7 +1,7 @@
 """`GET /metrics`: counters, gauges and histograms in the formats of Prometheus."""
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +144,23 @@ def engine_metrics(health: Health) -> Iterator[Metric]:
     known = {label: health.device_status.get(name) for label, name in MEMORY.items()}
     memory = {label: value * GB for label, value in known.items() if value is not None}
     yield labelled_gauge("engine_memory_bytes", "Memory of the engine's device.", "kind", memory)
+    yield from actor_metrics(health.device_status.get("actors", ()))
+
+
+def actor_metrics(actors: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
+    """Yield the state of the actors of the remote engine; any other engine has none."""
+    working = sum(actor["state"] in {"ready", "late"} for actor in actors)
+    yield gauge("actors", "Actors of the remote engine.", len(actors))
+    yield gauge("actors_working", "Actors that take work.", working)
+    queued = {actor["name"]: actor["queued_frames"] for actor in actors}
+    yield labelled_gauge("actor_queued_frames", "Frames that an actor owes.", "actor", queued)
+    for name, text in (
+        ("batches", "Calls that an actor got."),
+        ("replays", "Calls that another actor got as well."),
+        ("restarts", "Starts after an actor had ended."),
+    ):
+        values = {actor["name"]: actor[name] for actor in actors}
+        yield labelled_counter(f"actor_{name}_total", text, "actor", values)
 
 
 def live_metrics(stats: Mapping[str, Any]) -> Iterator[Metric]:

@@ -70,6 +70,26 @@ class AsynchronousEngine(CountingEngine):
         return DeferredPatches(done.patches)
 
 
+@dataclass
+class UnhurriedEngine(CountingEngine):
+    """Its patches arrive when the test lets them, as those of another machine."""
+
+    may_arrive: Event = field(default_factory=Event)
+
+    def submit(self, requests: Sequence[PatchRequest]) -> PendingPatches:
+        return UnhurriedAnswer(super().submit(requests).patches, self.may_arrive)
+
+
+@dataclass
+class UnhurriedAnswer(DeferredPatches):
+    """Implements `UnhurriedPatches`."""
+
+    may_arrive: Event
+
+    def wait(self, timeout_s: float) -> bool:
+        return self.may_arrive.wait(timeout_s)
+
+
 class BlockingFilm(FilmWriter):
     """A film that writes no fragment before `may_continue` is set."""
 
@@ -395,3 +415,23 @@ def test_a_clip_announces_fragments_while_another_is_being_rendered(
         assert isinstance(list(events)[1], FragmentCommitted)
     for job in jobs:
         assert job.result().clip.frames > 300
+
+
+def test_the_thread_goes_on_while_patches_are_on_their_way_and_no_frame_is_lost(
+    tmp_path: Path, voices: VoiceRegistry
+) -> None:
+    engine = UnhurriedEngine()
+    stepped = SteppedRenderer(tmp_path, engine, voices)
+    stepped.begin("a", LONG)
+    while stepped.renderer.step():
+        stepped.drain_encoders()
+    assert len(engine.passes) == 2  # it asks for no more
+    assert 0 < stepped.renderer.sleep_s() < 0.1  # and looks again soon
+    stepped.begin("b", LONG)
+    assert not stepped.renderer.step()
+    assert len(engine.passes) == 2 and stepped.frames("a") == 0
+    engine.may_arrive.set()
+    stepped.finish()
+    assert stepped.frames("a") == stepped.frames("b") > 300
+    for film in stepped.films.values():
+        film.close()

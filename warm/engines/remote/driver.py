@@ -31,8 +31,8 @@ from warm.engines.remote.wire import Buffer, Wire
 
 PROGRAM = "warm.engines.remote.driver_worker"
 FOLDER = "warmtalk-ray"
-CONNECT_S = 60.0
-"""Time that a start of Ray, or the reply of a cluster that was reached, may take."""
+START_RAY_S, JOIN_S = 90.0, 25.0
+"""Time that the start of a Ray of our own, and the reply of a cluster, may take."""
 EXIT_S = 10.0
 """Time for the driver to end; it lets the actors finish first."""
 LONGEST_FOLDER = 40
@@ -60,7 +60,7 @@ class DriverProcess:
     ) -> None:
         """Start the process; returns before it is connected. `on_status` gets each report."""
         ours, theirs = socket.socketpair()
-        self._on_status = on_status
+        self._on_status, self._address = on_status, options.cluster.address
         self._answers: dict[int, Future[Answer]] = {}
         self._lock = threading.Lock()
         self._next_id = 0
@@ -104,7 +104,7 @@ class DriverProcess:
         except TimeoutError:
             self.kill()
             raise ClusterUnreachable(
-                f"Ray has not answered for {timeout_s:g} s; see its logs"
+                f"ray_address = {self._address!r}: Ray has not answered for {timeout_s:g} s"
             ) from None
 
     def request(self, header: Mapping[str, Any], payload: Sequence[Buffer] = ()) -> Future[Answer]:

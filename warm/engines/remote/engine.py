@@ -23,7 +23,7 @@ from warm.engines.base import (
     StreamingEngine,
 )
 from warm.engines.remote.dispatcher import divided
-from warm.engines.remote.driver import CONNECT_S, Answer, DriverProcess
+from warm.engines.remote.driver import JOIN_S, START_RAY_S, Answer, DriverProcess
 from warm.engines.remote.errors import ClusterUnreachable
 from warm.engines.remote.options import RemoteOptions
 from warm.engines.remote.packing import PackedPatches, unpack
@@ -224,7 +224,9 @@ class RemoteEngine:
         if self._driver is None:
             parcels = [parcel_of(avatar) for avatar in self._parcels.values()]
             self._driver = DriverProcess(self._options, parcels, self._note_status)
-            self._driver.wait_until_connected(CONNECT_S + self._options.cluster.connect_s)
+            cluster = self._options.cluster
+            limit_s = START_RAY_S if cluster.is_local else JOIN_S + cluster.connect_s
+            self._driver.wait_until_connected(limit_s)
         usable = self._driver.request({"kind": "wait_until_usable"})
         try:
             usable.result(START_S)

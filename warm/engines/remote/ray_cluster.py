@@ -124,6 +124,12 @@ def connect(options: ClusterOptions, folder: Path) -> RayCluster:
         start_local(options, folder)
     else:
         check_reachable(options)
+        if not options.address.startswith(CLIENT_SCHEME) and not has_node():
+            raise BadCluster(
+                f"ray_address = {options.address!r}: this machine is not a node of the cluster. "
+                f"Run `ray start --address={options.address} --num-cpus=0 --num-gpus=0` on it, or "
+                "use the address of the client server, ray://HOST:10001"
+            )
         join(options)
     return RayCluster(options)
 
@@ -139,6 +145,15 @@ def start_local(options: ClusterOptions, folder: Path) -> None:
         num_gpus=None if options.uses_gpu else 0,
         _temp_dir=str(folder),
     )
+
+
+def has_node() -> bool:
+    """Return True if a node of Ray runs on this machine, which a direct connection needs."""
+    for path in Path("/proc").glob("[0-9]*/comm"):
+        with suppress(OSError):  # it has ended
+            if path.read_text(encoding="utf-8", errors="replace").strip() == "raylet":
+                return True
+    return False
 
 
 def join(options: ClusterOptions) -> None:
@@ -169,8 +184,8 @@ def unreachable(options: ClusterOptions, reason: str) -> ClusterUnreachable:
     port = "client port, 10001" if options.address.startswith(CLIENT_SCHEME) else "port, 6379"
     return ClusterUnreachable(
         f"ray_address = {options.address!r} cannot be reached ({reason}). Start the cluster there "
-        f"with `ray start --head` (its usual {port}), check the firewall, or choose "
-        "ray_address = 'local'"
+        f"with `ray start --head` (its usual {port}), check the firewall and "
+        "RAY_AUTH_TOKEN, which must be the cluster's, or choose ray_address = 'local'"
     )
 
 
