@@ -36,7 +36,7 @@ LONGEST_LINE = 120
 LANGUAGES = {"sh", "python", "json", "yaml", "text"}
 HTTP = ROOT / "docs" / "http.md"
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
-OUTSIDE = ("git", "cd", "pip", "apt", "python3")
+OUTSIDE = ("git", "cd", "pip", "apt", "python3", "ray")
 """Commands of other programs, which no test runs."""
 VENDORED = {"hls.light.min.js", "swagger-ui-bundle.js"}
 """Files that set-up fetches for the page."""
