@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from warm.training_data.config import PreprocessConfig
+from warm.training_data.errors import ListMissingError
 from warm.training_data.layout import Layout
 from warm.training_data.reader import (
     ReaderOptions,
@@ -58,7 +59,16 @@ def read_samples(meta: Path, root: Path, min_face_px: int) -> None:
 
 
 def listed_stems(config: PreprocessConfig) -> list[str]:
-    """Return the clips that the training's lists name, without repeats."""
+    """Return the clips that the training's lists name, without repeats.
+
+    Raises ListMissingError.
+    """
     paths = (config.video_clip_file_list_train, config.video_clip_file_list_val)
-    names = [name for path in paths for name in read_list(config.at(path))]
+    try:
+        names = [name for path in paths for name in read_list(config.at(path))]
+    except OSError as error:
+        raise ListMissingError(
+            f"The list {error.filename} cannot be read ({error.strerror}). Run the command without "
+            "--check first, or correct output_root."
+        ) from error
     return [name.removesuffix(".json") for name in dict.fromkeys(names)]

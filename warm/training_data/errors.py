@@ -36,8 +36,8 @@ class OutputBusyError(TrainingDataError):
     """Another run writes to the same output."""
 
 
-class DatasetFaultyError(TrainingDataError):
-    """The training would reject a clip that is listed."""
+class ListMissingError(TrainingDataError):
+    """There is no list of clips to check."""
 
 
 @contextmanager

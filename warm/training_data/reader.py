@@ -250,6 +250,7 @@ def decoded_frames(path: Path) -> Iterator[VideoFrame]:
     try:
         with open_media(path, demuxer="mov") as container:
             stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
             if stream.average_rate != FPS:
                 raise RejectedByTraining(f"{path.name} has {stream.average_rate} frames a second")
             yield from container.decode(stream)

@@ -1,5 +1,6 @@
 """Report of a run: an HTML page with pictures and histograms, and the same facts as JSON."""
 
+from collections import Counter
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -91,10 +92,11 @@ def html_page(facts: dict[str, Any]) -> str:
     """Return the page; it refers to the pictures next to it and to nothing else."""
     body = [
         "<h1>Training data</h1>",
-        f"<p>{facts['clips']} clips, {facts['seconds'] / 60:.1f} minutes, from "
+        f"<p>{counted(facts['clips'])}, {facts['seconds'] / 60:.1f} minutes, from "
         f"{facts['videos_used']} of {facts['videos']} videos.</p>",
         *(f"<p>{escape(note)}</p>" for note in facts["notes"]),
         charts(facts["sources"]),
+        reason_table(facts["sources"]),
         speaker_table(facts["speakers"]),
         *(section(source) for source in facts["sources"]),
     ]
@@ -139,6 +141,24 @@ def histogram(title: str, values: Sequence[float]) -> str:
     )
 
 
+def reason_table(sources: Sequence[dict[str, Any]]) -> str:
+    """Return the seconds that were left out in all videos by reason."""
+    frames: Counter[str] = Counter()
+    for source in sources:
+        frames.update(source["unusable"])
+        for part in source["rejected"]:
+            frames[part["reasons"][0].partition(":")[0]] += part["stop"] - part["start"]
+    rows = "".join(
+        f"<tr><td>{escape(reason)}<td>{count / FPS:.1f}" for reason, count in frames.most_common()
+    )
+    return f"<h2>Left out</h2><table><tr><th>reason<th>seconds{rows}</table>" if rows else ""
+
+
+def counted(number: int) -> str:
+    """Return a number of clips in words."""
+    return f"{number} clip" if number == 1 else f"{number} clips"
+
+
 def speaker_table(speakers: Sequence[dict[str, Any]]) -> str:
     """Return the speakers with their part of the split."""
     rows = "".join(
@@ -148,7 +168,8 @@ def speaker_table(speakers: Sequence[dict[str, Any]]) -> str:
         for each in speakers
     )
     return (
-        "<h2>Speakers</h2><p>No speaker is in both lists.</p><table>"
+        "<h2>Speakers</h2><p>A speaker with all clips is in one of the two lists. Each video is a "
+        "speaker of its own, unless a reason to join it with others is given.</p><table>"
         f"<tr><th>speaker<th>files<th>joined because<th>clips<th>list{rows}</table>"
     )
 
@@ -160,7 +181,7 @@ def section(source: dict[str, Any]) -> str:
         return f"{parts[0]}<p class=bad>Not used: {escape(source['problem'])}</p>"
     width, height = source["size"]
     length = f"{source['frames'] / FPS:.1f} s at {width}x{height}"
-    parts.append(f"<p>{escape(source['name'])}: {length}, {len(source['clips'])} clips.</p>")
+    parts.append(f"<p>{escape(source['name'])}: {length}, {counted(len(source['clips']))}.</p>")
     parts += [f"<p>{escape(note)}</p>" for note in source["notes"]]
     if source["unusable"]:
         left = (f"{frames / FPS:.1f} s {why}" for why, frames in source["unusable"].items())

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
+from isolation.reading import ReadLimits
 from warm.face.models import check_models
 from warm.media.isolated import DecoderFailedError, decode_isolated
 from warm.media.sniff import MediaError
@@ -33,8 +34,12 @@ from warm.training_data.source_record import (
     key_of,
     remove_outputs,
 )
-from warm.training_data.sources import Source, find_sources, printable
+from warm.training_data.sources import Source, find_sources, printable, require_folder
 from warm.training_data.speakers import find_speakers, with_validation
+
+LIMITS = ReadLimits(item_cpu_s=120.0, item_s=900.0, memory_bytes=6 << 30)
+"""Of the process that works on a video, from one report of its progress to the next. The longest
+step is to read a finished clip as the training does."""
 
 
 @contextmanager
@@ -128,7 +133,9 @@ class Run:
             "models": str(self._models),
         }
         try:
-            with closing(decode_isolated(source_items, source.path, **arguments)) as items:
+            with closing(
+                decode_isolated(source_items, source.path, limits=LIMITS, **arguments)
+            ) as items:
                 for facts, _ in items:
                     if self._stop.is_set():
                         return None
@@ -173,6 +180,7 @@ def run_preprocessing(config: PreprocessConfig, models: Path) -> list[SourceReco
     Raises TrainingDataError and FaceModelError.
     """
     layout = Layout(config)
+    require_folder(config)
     with exclusive(layout):
         sources = find_sources(config, layout)
         records = Run(config, models).make(sources)

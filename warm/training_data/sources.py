@@ -32,14 +32,19 @@ class Source:
     """Reason for which the file is not used."""
 
 
-def find_sources(config: PreprocessConfig, layout: Layout) -> list[Source]:
-    """Return all files in order, and record their names; raises TrainingDataError."""
+def require_folder(config: PreprocessConfig) -> None:
+    """Raise NoSourcesError if the folder of raw videos is missing."""
     root = config.at(config.video_root_raw)
     if not root.is_dir():
         raise NoSourcesError(
             f"There is no folder {root} (video_root_raw). Put the raw videos there, or name "
             "another folder."
         )
+
+
+def find_sources(config: PreprocessConfig, layout: Layout) -> list[Source]:
+    """Return all files in order, and record their names; raises TrainingDataError."""
+    root = config.at(config.video_root_raw)
     paths = list(files_under(root, layout))
     if not paths:
         raise NoSourcesError(f"The folder {root} (video_root_raw) has no files. Put videos there.")

@@ -15,22 +15,23 @@ from warm.face.landmarks import MESH_INDEX
 from warm.media.file_end import missing_share
 from warm.media.sniff import MediaError
 from warm.training_data.analysis import Analysis, ClipScale
+from warm.training_data.check import listed_stems
 from warm.training_data.config import MAX_CLIP_FRAMES, PreprocessConfig, read_config
-from warm.training_data.errors import BadPreprocessConfig, NoSourcesError
+from warm.training_data.errors import BadPreprocessConfig, ListMissingError, NoSourcesError
 from warm.training_data.face_box import crop_box, face_box
 from warm.training_data.face_network import TEMPLATE, FaceNetwork, five_of_68, to_template
 from warm.training_data.fingerprints import fingerprint, show_the_same
-from warm.training_data.layout import Layout, safe_name, unique_name
+from warm.training_data.layout import safe_name, unique_name
 from warm.training_data.lip_sync_mel import COLUMNS_PER_SAMPLE, first_column, mel_of_sound
 from warm.training_data.lists import list_lines
 from warm.training_data.quality import loudness_dbfs, sync_rejections
 from warm.training_data.reader import read_list
+from warm.training_data.run import run_preprocessing
 from warm.training_data.segments import Segment, equal_parts, find_segments
 from warm.training_data.shots import FADE_FRAMES, ShotMeter, find_cuts, thumbnail
 from warm.training_data.source_record import SourceRecord
 from warm.training_data.source_sound import SoundClock, SourceSound, write_sound
 from warm.training_data.source_video import open_source_video
-from warm.training_data.sources import find_sources
 from warm.training_data.speakers import Speaker, find_speakers, with_validation
 from warm.training_data.sync import Sync, heard_lips, measure_sync
 
@@ -75,10 +76,19 @@ def test_the_keys_of_the_reference_are_accepted_and_clips_never_exceed_28_s(tmp_
     assert config.val_list_hdtf == ("RD_Radio7", "WRA")
 
 
-def test_a_folder_without_videos_is_refused(tmp_path: Path) -> None:
+def test_a_missing_folder_and_an_empty_one_are_refused(tmp_path: Path) -> None:
     config = PreprocessConfig(output_root=tmp_path)
-    with pytest.raises(NoSourcesError, match="video_root_raw"):
-        find_sources(config, Layout(config))
+    with pytest.raises(NoSourcesError, match="There is no folder"):
+        run_preprocessing(config, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    config.at(config.video_root_raw).mkdir(parents=True)
+    with pytest.raises(NoSourcesError, match="has no files"):
+        run_preprocessing(config, tmp_path)
+
+
+def test_a_check_without_lists_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ListMissingError, match=r"train\.txt cannot be read"):
+        listed_stems(PreprocessConfig(output_root=tmp_path))
 
 
 # --- names
