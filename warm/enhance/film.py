@@ -5,6 +5,7 @@ Memory does not grow with the film, except for some bytes for each frame and fac
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from warm.enhance.upscalers import Upscaler
 from warm.enhance.work_folder import TRACKS, WorkFolder, disk_errors, state_name
 from warm.face.finder import FaceFinder
 
+MILLISECONDS = 1000
 PART_FRAMES = 25
 """Frames that are lost at most if the enhancement is killed."""
 MIN_TRACK_S = 0.2
@@ -131,7 +133,8 @@ def is_beyond(
     """Return True if a frame begins later than `longest_s` after the first."""
     if longest_s is None or not times:
         return False
-    return (frame.pts - times[0][0]) * facts.time_base >= longest_s
+    longest = Fraction(longest_s).limit_denominator(MILLISECONDS)
+    return (frame.pts - times[0][0]) * facts.time_base >= longest
 
 
 def chosen(
