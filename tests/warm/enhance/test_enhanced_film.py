@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from session.factory import create_film
+from tests.session.sample_films import SPEC, number, write
 from tests.warm.enhance.film_samples import (
     BT709,
     FULL,
@@ -23,7 +26,7 @@ from tests.warm.enhance.film_samples import (
 from tests.warm.portraits import MODELS
 from warm.enhance import film as film_module
 from warm.enhance import work_folder
-from warm.enhance.enhancement import Enhancement
+from warm.enhance.enhancement import GROWING_NOTE, Enhancement
 from warm.enhance.errors import (
     BadEnhanceOption,
     EnhanceBusy,
@@ -215,3 +218,18 @@ def test_an_option_outside_its_range_is_refused_by_name(wrong: dict[str, Any]) -
     (name,) = wrong
     with pytest.raises(BadEnhanceOption, match=f"{name} is .*; allowed are"):
         EnhanceOptions(**wrong)
+
+
+def test_a_film_that_grows_meanwhile_is_enhanced_up_to_where_it_was(tmp_path: Path) -> None:
+    path, out = tmp_path / "session.mp4", tmp_path / "out.mp4"
+    with closing(create_film(path, SPEC, "fragments")) as film:
+        clip = film.begin("One.")
+        write(clip, 0, 12)  # type: ignore[arg-type]
+        with pytest.raises(InterruptedError):
+            job(path, out, PLAIN, check=stop_at(12 + 10)).run()
+        write(clip, 12, 12)  # type: ignore[arg-type]
+        notes = job(path, out, PLAIN).run()
+        clip.finish()
+    assert GROWING_NOTE in notes
+    assert [number(bgr(frame)) for frame in frames(out)] == list(range(12))
+    assert packets(out, "audio") == packets(path, "audio")[: len(packets(out, "audio"))]
