@@ -46,7 +46,9 @@ def load_network(path: Path, config: NetworkConfig = PUBLISHED) -> GfpganNetwork
         network = GfpganNetwork(config)
     require_layout(tensors, network.state_dict(), path)
     require_numbers(tensors, path)
-    network.load_state_dict(dict(tensors), assign=True)
+    # Detached, because a file may hold the noise as a parameter, which is not assigned to a buffer.
+    detached = {name: tensor.detach() for name, tensor in tensors.items()}
+    network.load_state_dict(detached, assign=True)
     network.use_channels_last()
     return network.eval().requires_grad_(False)
 

@@ -62,6 +62,12 @@ def test_a_file_without_averaged_tensors_is_used_with_the_others(save: Save) -> 
     assert torch.equal(picture_of(load_network(path, TINY)), picture_of(tiny_network(seed=4)))
 
 
+def test_tensors_that_were_saved_as_parameters_are_read_too(save: Save) -> None:
+    tensors = {name: torch.nn.Parameter(value) for name, value in tiny_tensors().items()}
+    network = load_network(save({"params_ema": tensors}), TINY)
+    assert torch.equal(picture_of(network), picture_of(tiny_network()))
+
+
 def test_the_old_format_of_torch_is_read_too(tmp_path: Path) -> None:
     path = tmp_path / "old.pth"
     torch.save({"params_ema": tiny_tensors()}, path, _use_new_zipfile_serialization=False)
