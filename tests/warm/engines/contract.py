@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tts.speech import Speech
+from tts.speech import Phoneme, Speech
 from warm.avatars.avatar import Avatar
 from warm.engines.base import Engine, Patch, PatchRequest, StreamingEngine
 
@@ -21,6 +21,14 @@ class EngineUnderTest:
     engine: Engine
     avatar: Avatar
     speech: Speech
+
+
+def spoken_vowels() -> Speech:
+    """Return half a second of sound with its phonemes."""
+    times = np.arange(12_000) / 24_000
+    sound = 0.2 * np.sin(2 * np.pi * 150 * times) * np.sin(2 * np.pi * 4 * times)
+    phonemes = (Phoneme("a", 0.0, 0.2), Phoneme("m", 0.2, 0.3), Phoneme("u", 0.3, 0.5))
+    return Speech("a mu", sound.astype(np.float32), 24_000, phonemes)
 
 
 class EngineContract:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from session.film import SAMPLE_RATE_HZ, FilmSpec
 from stabilizers.blend import paste
+from tests.warm.engines.contract import EngineContract, EngineUnderTest, spoken_vowels
 from tests.warm.portraits import UPRIGHT, build_portrait, open_build, portrait, rotation_about_face
 from tts.registry import VoiceRegistry
 from tts.speech import Speech
@@ -96,6 +97,15 @@ def test_it_implements_the_engine_interface(loaded: MuseTalkEngine) -> None:
     assert (engine.name, facts["device"], facts["precision"]) == ("musetalk", "cpu", "fp32")
     assert facts["frames_per_second"] > 0
     assert json.dumps(facts)
+
+
+@pytest.fixture(scope="module")
+def under_test(loaded: MuseTalkEngine, avatar: Avatar) -> EngineUnderTest:
+    return EngineUnderTest(engine=loaded, avatar=avatar, speech=spoken_vowels())
+
+
+class TestContract(EngineContract):
+    """Of the neural engine."""
 
 
 def test_the_mouth_follows_the_speech_and_the_rest_is_unchanged(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.polling import wait_until
-from tests.warm.engines.contract import EngineContract, EngineUnderTest
+from tests.warm.engines.contract import EngineContract, EngineUnderTest, spoken_vowels
 from tests.warm.engines.remote.faulty_engine import FaultyEngine, start_fault
 from tests.warm.portraits import (
     MODELS,
@@ -24,7 +24,6 @@ from tests.warm.portraits import (
     prepare_and_load,
     rotation_about_face,
 )
-from tts.registry import VoiceRegistry
 from warm.avatars.avatar import Avatar
 from warm.engines.base import EngineOutOfMemory, Patch, PatchRequest
 from warm.engines.remote.engine import RemoteEngine
@@ -88,10 +87,8 @@ def assert_same(got: list[Patch], expected: list[Patch]) -> None:
 
 
 @pytest.fixture(scope="module")
-def under_test(rig: Rig, voices: VoiceRegistry) -> EngineUnderTest:
-    choice = voices.choose(voice="espeak-en-us-female", language=None, speed=1.0)
-    speech = next(iter(voices.speak("Hello there, how are you?", choice)))
-    return EngineUnderTest(engine=rig.remote, avatar=rig.avatar, speech=speech.completed())
+def under_test(rig: Rig) -> EngineUnderTest:
+    return EngineUnderTest(engine=rig.remote, avatar=rig.avatar, speech=spoken_vowels())
 
 
 class TestContract(EngineContract):

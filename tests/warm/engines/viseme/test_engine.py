@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.warm.engines.contract import EngineContract, EngineUnderTest, spoken_vowels
 from tests.warm.portraits import (
     MODELS,
     UPRIGHT,
@@ -67,6 +68,15 @@ def test_it_implements_the_engine_interface() -> None:
     engine.load()
     assert engine.name == "viseme"
     assert engine.device_status()["device"] == "cpu"
+
+
+@pytest.fixture(scope="module")
+def under_test(loaded: LoadedAvatar) -> EngineUnderTest:
+    return EngineUnderTest(engine=loaded[1], avatar=loaded[0], speech=spoken_vowels())
+
+
+class TestContract(EngineContract):
+    """Of the embedded engine."""
 
 
 def test_a_neutral_mouth_changes_no_pixel(loaded: LoadedAvatar, draw: Draw) -> None:
