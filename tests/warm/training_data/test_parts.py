@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from tests.tts.onnx_voices.tiny_onnx import FLOAT, ModelWriter
 from tests.warm.training_data.talking_films import moving, talking_film, voice
+from warm.face.detector import Detection
 from warm.face.landmarks import MESH_INDEX
+from warm.face.mesh import Mesh
 from warm.media.file_end import missing_share
 from warm.media.sniff import MediaError
 from warm.training_data.analysis import Analysis, ClipScale
@@ -32,6 +34,7 @@ from warm.training_data.shots import FADE_FRAMES, ShotMeter, find_cuts, thumbnai
 from warm.training_data.source_record import SourceRecord
 from warm.training_data.source_sound import SoundClock, SourceSound, write_sound
 from warm.training_data.source_video import open_source_video
+from warm.training_data.speaker_tracking import find_faces
 from warm.training_data.speakers import Speaker, find_speakers, with_validation
 from warm.training_data.sync import Sync, heard_lips, measure_sync
 
@@ -251,6 +254,34 @@ def test_landmarks_of_a_reduced_picture_are_placed_on_the_same_pixels_of_the_cli
 
 def test_the_table_of_landmarks_has_68_different_points() -> None:
     assert len(set(MESH_INDEX.tolist())) == len(MESH_INDEX) == 68
+
+
+# --- faces
+
+
+class SeenFaces:
+    """A face finder that sees two faces, with given evidence of each."""
+
+    def __init__(self, *logits: float) -> None:
+        self.logits = logits
+        self.detector = self.mesh = self
+
+    def find_in_tiles(self, _picture: object, grid: int) -> list[Detection]:
+        boxes = (np.array([300.0 * n, 0, 300 * n + 200, 200]) for n in range(len(self.logits)))
+        return [Detection(box, np.zeros((6, 2)), 0.9) for box in boxes] if grid == 1 else []
+
+    def at_detection(self, _picture: object, face: Detection) -> Mesh:
+        points = np.zeros((468, 3), np.float32)
+        points[0, :2], points[1:, :2] = face.xyxy[:2], face.xyxy[2:]
+        return Mesh(points, self.logits[int(face.xyxy[0] // 300)])
+
+
+@pytest.mark.parametrize(("evidence", "count"), [(3.5, 1), (16.0, 2)])
+def test_a_curtain_that_looks_like_a_face_is_no_second_face(evidence: float, count: int) -> None:
+    finder = SeenFaces(26.0, evidence)
+    faces = find_faces(finder, np.zeros((400, 600, 3), np.uint8))  # type: ignore[arg-type]
+    assert len(faces) == count
+    assert faces[0].mesh.logit == 26
 
 
 # --- sound
