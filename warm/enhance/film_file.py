@@ -18,6 +18,7 @@ from warm.enhance import part_encoder
 from warm.enhance.display_matrix import write_orientation
 from warm.enhance.errors import EnhanceError
 from warm.enhance.film_reader import FilmFacts
+from warm.media.sniff import sniff
 
 MP4_AUDIO = {
     *("aac", "mp3", "mp2", "ac3", "eac3", "alac", "flac", "opus", "dts", "vorbis"),
@@ -99,16 +100,17 @@ def command_of(video: Path, source: Path, out: Path, facts: FilmFacts) -> list[s
 
     maps, codecs = ["-map", "0:v:0"], ["-c:v", "copy"]
     for index, codec in enumerate(facts.audio_codecs):
-        maps += ["-map", f"1:a:{index}"]
+        maps += ["-map", f"1:a:{index}", f"-map_metadata:s:a:{index}", f"1:s:a:{index}"]
         codecs += [f"-c:a:{index}", "copy" if codec in MP4_AUDIO else "flac"]
     shown = [i for i, codec in enumerate(facts.caption_codecs) if codec in TEXT_CAPTIONS]
-    for index in shown:
-        maps += ["-map", f"1:s:{index}"]
+    for out_index, index in enumerate(shown):
+        maps += ["-map", f"1:s:{index}", f"-map_metadata:s:s:{out_index}", f"1:s:s:{index}"]
     codecs += ["-c:s", "mov_text"] if shown else []
     movflags = "+faststart" + ("+use_metadata_tags" if facts.has_own_keys else "")
     return [
         *(imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y"),
-        *("-i", f"file:{video}", "-i", f"file:{source}"),
+        *("-protocol_whitelist", "file", "-i", f"file:{video}"),
+        *("-protocol_whitelist", "file", "-f", sniff(source).demuxer, "-i", f"file:{source}"),
         *maps, *codecs,
         *("-map_metadata", "1", "-map_metadata:s:v:0", f"1:s:{facts.stream}"),
         *("-map_chapters", "1", "-copyts", "-copypriorss", "1", "-movflags", movflags),

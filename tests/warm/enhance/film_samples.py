@@ -51,6 +51,8 @@ def write_film(
         container.metadata.update(metadata)
         video = container.add_stream("libx264", rate=25)
         sound: Any = container.add_stream("aac", rate=RATE) if has_sound else None
+        if sound is not None:
+            sound.metadata["language"] = "deu"
         video.width, video.height = pictures[0].shape[1], pictures[0].shape[0]
         video.pix_fmt, video.time_base = "yuv420p", Fraction(1, TICKS)
         video.codec_context.time_base = Fraction(1, TICKS)

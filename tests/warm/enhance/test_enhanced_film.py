@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from session.factory import create_film
+from session.media_file import open_media
 from tests.session.sample_films import SPEC, number, write
 from tests.warm.enhance.film_samples import (
     BT709,
@@ -80,15 +81,10 @@ def test_sound_times_colours_and_metadata_of_the_film_are_kept(
     assert (first.colorspace, first.color_range) == (BT709, FULL)
     with film_module.open_film(enhanced) as film:
         assert film.facts.primaries == film.facts.transfer == BT709
-    tags = metadata(enhanced)
-    assert (tags["title"], tags["comment"]) == ("Grace", "a talk")
-
-
-def metadata(film: Path) -> dict[str, str]:
-    from session.media_file import open_media  # noqa: PLC0415
-
-    with open_media(film) as container:
-        return dict(container.metadata)
+    with open_media(enhanced) as container:
+        tags = container.metadata
+        assert (tags["title"], tags["comment"]) == ("Grace", "a talk")
+        assert container.streams.audio[0].language == "deu"
 
 
 def test_the_face_gets_sharper_and_everything_else_is_plainly_enlarged(
