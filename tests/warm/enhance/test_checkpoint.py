@@ -213,6 +213,16 @@ def test_a_damaged_index_is_refused(save: Save) -> None:
         load_network(path, TINY)
 
 
+@pytest.mark.parametrize(("offset", "byte"), [(6, 0xF0), (46, 0xDB)])
+def test_a_damaged_directory_is_refused(save: Save, offset: int, byte: int) -> None:
+    path = save({"params_ema": tiny_tensors()})
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + offset] = byte  # the version, the first name
+    path.write_bytes(content)
+    with pytest.raises(WeightsDamaged, match="damaged directory at its end"):
+        load_network(path, TINY)
+
+
 def test_an_archive_that_unpacks_to_too_much_is_not_unpacked(
     save: Save, monkeypatch: pytest.MonkeyPatch
 ) -> None:
