@@ -11,7 +11,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.container.dockerfile import ROOT, Stage, Step, context_files, expanded, read_stages
+from bench.container.dockerfile import (
+    ROOT,
+    Stage,
+    Step,
+    context_files,
+    expanded,
+    matches,
+    read_stages,
+)
 from wheels.pip_configuration import pip_configuration
 
 MIRROR = "http://deb.debian.org/debian"
@@ -165,9 +173,8 @@ class Builder:
             (source,) = sources
             copy_tree(self.build(stage).root / source.lstrip("/"), to)
             return
-        names = set(sources)
         for path in context_files():
-            if names == {"."} or path.as_posix() in names:
+            if sources == ["."] or any(matches(path.as_posix(), each) for each in sources):
                 (to / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / path, to / path)
 

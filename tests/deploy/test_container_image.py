@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bench.container.dockerfile import context_files, lineage, read_stages
+from bench.container.dockerfile import context_files, lineage, matches, read_stages
 from tests.setup.documents import ROOT
 from warm.container_command import DEFAULTS
 
@@ -61,7 +61,10 @@ def test_everything_that_is_copied_exists() -> None:
         for step in stage.steps:
             if step.name == "COPY" and "--from" not in step.value:
                 sources = [word for word in step.words()[:-1] if word != "."]
-                assert [name for name in sources if name not in files] == []
+                missing = [
+                    name for name in sources if not any(matches(each, name) for each in files)
+                ]
+                assert missing == []
 
 
 def test_the_context_has_the_program_and_nothing_private() -> None:
