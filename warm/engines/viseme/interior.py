@@ -105,9 +105,9 @@ class Interior:
         cover = coverage(outline, rect, EDGE_IOD * self._scale) * np.float32(opacity)
         light = illumination(cover, self._scale)
         unlit = self._unlit(to_frame, pose, rect)
-        reflected = REFLECTED * light * (1 - light)
-        interior = cv2.multiply(unlit, cv2.merge([light] * 3))
-        interior += cv2.merge([reflected * colour for colour in self._cavity])
+        interior = (
+            unlit * light[..., None] + self._cavity * (REFLECTED * light * (1 - light))[..., None]
+        )
         left, top = rect.left - corner[0], rect.top - corner[1]
         target = PixelRect(left, top, rect.width, rect.height).crop(picture)
         interior = np.asarray(interior + 0.5, np.float32).astype(np.uint8)

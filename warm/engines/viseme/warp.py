@@ -178,13 +178,16 @@ def invert_displacement(
     `field` is (size, size, 3): D and the vertical slope of its vertical part. A Newton step with
     that slope alone is enough, because openings are almost vertical. Outside the grid D is 0.
     """
-    x, y = first_x, first_y = cv2.split(nodes)
+    at = nodes.copy()
     for fraction in fractions:
-        read = cv2.remap(field, x, y, cv2.INTER_LINEAR, borderValue=0)
-        across, down, slope = cv2.split(read * np.float32(fraction))
-        vertical = (y - first_y + down) / np.maximum(1 + slope, MIN_SLOPE)
-        x, y = first_x - across, y - vertical
-    return np.asarray(cv2.merge([x - first_x, y - first_y]), np.float32)
+        read = cv2.remap(field, at, np.empty(0), cv2.INTER_LINEAR, borderValue=0)
+        value = np.asarray(read, np.float32)
+        value *= np.float32(fraction)
+        error = at - nodes
+        error += value[..., :2]
+        error[..., 1] /= np.maximum(1 + value[..., 2], MIN_SLOPE)
+        at -= error
+    return at - nodes
 
 
 def below_line(line: Floats32, to_frame: Floats, rect: PixelRect) -> Pixels:
