@@ -53,3 +53,29 @@ def test_photos_that_cannot_be_enhanced_are_refused_with_the_next_step(tmp_path:
     with pytest.raises(MediaError, match="at most 2048"):
         enhance(source, tmp_path / "out.png", upscale=4)
     assert [path.name for path in tmp_path.iterdir()] == ["grey.png"]
+
+
+class Unchanged:
+    """A network of a small size that gives back what it gets."""
+
+    name, size = "gfpgan", 64
+
+    def restore(self, crops: np.ndarray) -> np.ndarray:
+        assert crops.shape[1:] == (64, 64, 3)
+        return crops
+
+
+def test_a_restoration_that_changes_nothing_costs_no_detail_of_the_source(tmp_path: Path) -> None:
+    source, picture = tmp_path / "in.png", face_picture(342, 402)
+    cv2.imwrite(str(source), picture)
+    out = tmp_path / "out.png"
+    Enhancement(
+        source=source,
+        out=out,
+        options=EnhanceOptions(method="gfpgan"),
+        models=MODELS,
+        restorer=Unchanged,
+    ).run()
+    made = cv2.imread(str(out))
+    assert made is not None
+    assert (made == picture).all()
