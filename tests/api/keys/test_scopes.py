@@ -24,6 +24,8 @@ PUBLIC = {
 """Calls that need no key, besides those of `PUBLIC_FOLDERS`."""
 CHECKED_BY_VIEW = {("GET", "/caller"), ("GET", "/jobs/<job_id>/video")}
 """Calls whose views check the key themselves."""
+OF_HEADS = {("GET", "/heads/own"), ("POST", "/heads/release")}
+"""Calls of other heads, whose views check the heads' secret."""
 PUBLIC_FOLDERS = ("/web/", "/results/", "/uploads/<", "/docs/")
 """Files of the page, and those whose addresses cannot be guessed: they may be read."""
 OWN_ONLY = "/jobs/<job_id>"
@@ -48,7 +50,7 @@ def calls(app: Flask) -> list[Call]:
 def is_public(method: str, rule: str) -> bool:
     if method in READING and rule.startswith(PUBLIC_FOLDERS):
         return True
-    return ("GET" if method == "HEAD" else method, rule) in PUBLIC | CHECKED_BY_VIEW
+    return ("GET" if method == "HEAD" else method, rule) in PUBLIC | CHECKED_BY_VIEW | OF_HEADS
 
 
 def without_views(app: Flask) -> Flask:
