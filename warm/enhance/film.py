@@ -180,11 +180,12 @@ def make_parts(job: FilmJob, found: FoundFaces) -> FilmFacts:
     """Make the parts of the film that are not there yet; return the facts of the film."""
     total = len(found.times)
     done = job.work.finished_parts()
-    with open_film(job.source, first=min(done * PART_FRAMES, total)) as film:
+    first = min(done * PART_FRAMES, total)  # the last part may be shorter than the others
+    with open_film(job.source, first=first) as film:
         painter = make_painter(job, found, film.facts)
         if done:
             load_state(job.work, done, painter)
-        frames = checked_frames(film, found, done * PART_FRAMES)
+        frames = checked_frames(film, found, first)
         for index, part in enumerate(parts_of(frames), done):
             planes = []
             for offset, frame in enumerate(part):

@@ -147,6 +147,22 @@ def test_a_damaged_part_is_made_again(source: Path, tmp_path: Path) -> None:
     assert times(out) == times(source)
 
 
+def test_a_film_of_which_only_the_last_step_failed_needs_no_frame_again(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    out, stages = tmp_path / "out.mp4", set[str]()
+    with monkeypatch.context() as patch:
+        patch.setattr(film_module, "write_video", fail)
+        with pytest.raises(EnhanceDiskFull, match="same command again"):
+            job(source, out, PLAIN).run()
+    job(source, out, PLAIN, progress=lambda stage, *_: stages.add(stage)).run()
+    assert stages == {film_module.JOINING}
+    assert times(out) == times(source)
+
+
 def stop_at(count: int) -> Callable[[], None]:
     """A check that ends the work when it is called this many times."""
     calls = 0
