@@ -62,6 +62,6 @@ def test_a_film_of_them_has_the_same_bytes_as_one_of_arrays(width: int, height: 
     shown = [
         OverlaidPicture(background, (Overlay(4, 2, noise(18, 12, seed)),)) for seed in range(5)
     ]
-    mixed = [*shown[:2], np.asarray(shown[2]), *shown[3:]]
+    mixed: list[Picture] = [*shown[:2], np.asarray(shown[2]), *shown[3:]]
     encoders = [VideoEncoder(spec) for _ in range(2)]
     assert encoders[0].encode(mixed) == encoders[1].encode([np.asarray(each) for each in shown])
