@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from session.film import FilmSpec
-from session.overlaid_picture import Background, Overlay, OverlaidPicture, Picture
+from session.overlaid_picture import Background, OverlaidPicture, Overlay, Picture
 from session.planes import Planes
 from session.video_encoder import VideoEncoder, to_frame
 
