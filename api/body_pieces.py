@@ -9,7 +9,6 @@ from flask import g, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from api.context import context
 from api.problem import BadBody
 from api.server.live_body import BodyBroken, BodyStalled
 
@@ -22,7 +21,8 @@ def body_pieces(max_bytes: int, setting: str) -> Iterator[bytes]:
     """Return the pieces of the body of the current request; raises BadBody.
 
     A body with more than `max_bytes`, the value of `setting`, is refused, before any of it is read
-    if it announces its length. The body must not be compressed.
+    if it announces its length. The body must not be compressed. With `g.keeps_body`, its
+    beginning is kept in `g.received_body`.
     """
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
@@ -36,7 +36,7 @@ def body_pieces(max_bytes: int, setting: str) -> Iterator[bytes]:
     except RequestEntityTooLarge:
         raise too_long(request.content_length, max_bytes, setting) from None
     pieces = pieces_of(stream, max_bytes, setting)
-    if context().heads is None:
+    if not g.get("keeps_body", False):
         return pieces
     g.received_body = KeptPieces(pieces)
     return g.received_body  # type: ignore[no-any-return]

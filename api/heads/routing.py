@@ -64,6 +64,7 @@ def route_request() -> Response | None:
     heads = context().heads
     if heads is None or request.url_rule is None or request.method == "OPTIONS":
         return None
+    g.keeps_body = True
     g.is_passed = heads.peers.sender(request.headers.get(RELAY_HEADER)) is not None
     session_id = named_session()
     if session_id is None or not ID_PATTERN.fullmatch(session_id):
