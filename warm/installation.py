@@ -24,7 +24,13 @@ def shipped(name: str) -> Path:
 
 
 def default_face_models() -> Path:
-    """The folder of the face models for programs that read no settings."""
+    """The folder of the face models for programs that read no settings.
+
+    An image includes them; otherwise they are in the models of the checkout or working directory.
+    """
+    included = shipped("included") / "models" / "face"
+    if included.is_dir():
+        return included
     return (Path() if is_installed() else PACKAGE.parent) / "models" / "face"
 
 
