@@ -14,6 +14,8 @@ from warm.avatars.avatar import Avatar
 
 Key = tuple[str, str]
 """Id and digest: two avatars of one source have the same digest."""
+COMPARED = 4096
+"""Numbers of an array that are compared with those of its file."""
 CORE = ("frames", "transforms", "landmarks")
 
 
@@ -104,11 +106,32 @@ def parcel_of(avatar: Avatar) -> AvatarParcel:
 
 def described(array: NDArray[Any]) -> FileArray | NDArray[Any]:
     """Return the place of an array that is all of a file's map, or else the array itself."""
-    if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap) and is_plain(array):
-        return FileArray(str(array.filename), array.offset, array.dtype.str, array.shape)
+    mapped = map_of(array)
+    if mapped is not None:
+        path, offset = str(mapped.filename), mapped.offset
+        place = FileArray(path, offset, array.dtype.str, array.shape)
+        if is_still_there(array, place):
+            return place
     return np.asarray(array)
 
 
-def is_plain(array: np.memmap[Any, Any]) -> bool:
-    """True for C order and a simple type, read from a named file."""
-    return array.flags.c_contiguous and not array.dtype.hasobject and array.filename is not None
+def map_of(array: NDArray[Any]) -> "np.memmap[Any, Any] | None":
+    """Return the map of a file that an array is a view of, if it is all of it, in C order."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        if isinstance(owner, np.memmap) and isinstance(owner.base, mmap.mmap):
+            is_all = owner.nbytes == array.nbytes and owner.ctypes.data == array.ctypes.data
+            is_plain = array.flags.c_contiguous and not array.dtype.hasobject
+            return owner if is_all and is_plain and owner.filename is not None else None
+        owner = owner.base
+    return None
+
+
+def is_still_there(array: NDArray[Any], place: FileArray) -> bool:
+    """Return False if the file was replaced, as when an avatar is prepared again."""
+    try:
+        stored = place.open()
+    except (OSError, ValueError):  # it is gone, or shorter
+        return False
+    step = max(1, array.size // COMPARED)
+    return np.array_equal(array.reshape(-1)[::step], stored.reshape(-1)[::step])
