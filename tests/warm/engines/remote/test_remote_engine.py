@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,9 @@ from warm.engines.remote.errors import ClusterUnreachable, RemoteEngineFailed
 from warm.engines.remote.options import ClusterOptions, RemoteOptions
 from warm.engines.viseme.engine import VisemeEngine
 
-pytest.importorskip("ray", reason="requirements-ray.txt is not installed")
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.skipif(find_spec("ray") is None, reason="requirements-ray.txt is not installed"),
     pytest.mark.skipif(not MODELS.exists(), reason="`make setup` downloads the face models"),
 ]
 
