@@ -19,23 +19,31 @@ def add_enhance(command: argparse.ArgumentParser) -> None:
         "--method",
         choices=METHODS,
         default="gfpgan",
-        help="gfpgan restores faces, and needs its weights; sharpen needs nothing, and only "
-        "sharpens (default: gfpgan)",
+        help="gfpgan restores faces and needs its weights; sharpen only sharpens and needs no "
+        "weights (default: gfpgan)",
     )
     command.add_argument(
-        "--strength", type=float, default=1.0, metavar="0..1", help="share of it (default: 1)"
+        "--strength",
+        type=float,
+        default=1.0,
+        metavar="0..1",
+        help="share of the enhancement that is applied (default: 1)",
     )
     command.add_argument(
-        "--upscale", type=int, choices=UPSCALES, default=1, help="enlarge (default: 1)"
+        "--upscale",
+        type=int,
+        choices=UPSCALES,
+        default=1,
+        help="factor of the width and height (default: 1)",
     )
     command.add_argument(
         "--background",
         default="lanczos",
         metavar="NAME",
-        help="how to enlarge the rest: lanczos, none",
+        help="method that enlarges the rest: lanczos, or none for linear (default: lanczos)",
     )
     command.add_argument(
-        "--faces", choices=FACES, default="all", help="which are enhanced (default: all)"
+        "--faces", choices=FACES, default="all", help="faces that are enhanced (default: all)"
     )
     command.add_argument(
         "--resume",

@@ -1,7 +1,7 @@
 """Alignment of a face: five points, the similarity transform onto the template, the crop.
 
 The transform is the least-squares similarity over all five points. An estimate that drops outliers
-(LMEDS) drops other points in other frames, and the crop of a film then jumps.
+(LMEDS) drops different points in different frames, which makes the crop of a film jump.
 """
 
 import cv2
@@ -23,14 +23,14 @@ FIVE_POINTS = np.array(
 )
 """(5, 2) pixels of a TEMPLATE_SIZE crop: eyes, tip of the nose, corners of the mouth.
 
-Of each pair the one on the left of the picture comes first. Also the order of all other points.
+Of each pair, the one on the left of the picture comes first. All (5, 2) points use this order.
 """
 NOSE_TIP = (1, 4)
-"""Landmarks below and above the tip of the template."""
+"""Landmarks below and above the template's tip of the nose."""
 BORDER_BGR = (135, 133, 132)
 """Grey of the crop outside the frame; the network is trained with it."""
 MIN_SPREAD_PX = 1e-3
-"""Points that are closer together define no direction."""
+"""Points closer together than this define no direction."""
 
 
 def five_points(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -21,12 +21,12 @@ from warm.enhance.network.network import GfpganNetwork
 from warm.installation import own_command
 
 TABLES = ("params_ema", "params")
-"""Tables of tensors in a published file; the first that is there is used."""
+"""Tables of tensors in a published file; the first one present is used."""
 OTHER_TABLES = ("state_dict", "model", "generator", "g_ema")
-"""Tables of files that hold other networks; read to recognise these."""
+"""Tables in files of other networks; read only to recognise them."""
 SUFFIXES = (".pth", ".bin", ".safetensors")
 MAX_CONTENT_BYTES = 2_000_000_000
-"""Largest unpacked archive; a file with both tables and training state has 0.7 GB."""
+"""Largest unpacked archive; a file with both tables and training state takes 0.7 GB."""
 MAX_NAMED = 3
 """Tensors named for each problem; the others are counted."""
 ADVICE = (
@@ -90,7 +90,7 @@ def read_torch(path: Path) -> Any:
 
 
 def require_content_size(path: Path) -> None:
-    """Raise WeightsDamaged for an archive that unpacks to more than any checkpoint has."""
+    """Raise WeightsDamaged for an archive that unpacks to more than any checkpoint needs."""
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
@@ -180,13 +180,13 @@ def layout_problems(found: Mapping[str, Tensor], expected: Mapping[str, Tensor])
 
 
 def type_name(tensor: Tensor) -> str:
-    """Return the number format, such as `float32`, and the layout if it is an unusual one."""
+    """Return the number format, such as `float32`, and the layout if it is not strided."""
     layout = "" if tensor.layout == torch.strided else f" ({tensor.layout})"
     return str(tensor.dtype).removeprefix("torch.") + layout
 
 
 def shortened(names: Sequence[str]) -> str:
-    """Join the first names, and count the others."""
+    """Join the first names and count the others."""
     more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
     return ", ".join(names[:MAX_NAMED]) + more
 

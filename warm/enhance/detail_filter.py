@@ -1,9 +1,9 @@
 """Temporal smoothing of the restored detail of one face, so that it does not flicker.
 
-The detail is the difference of the restored crop and the crop itself. It is smoothed recursively
-along the motion of the source in the crop, found by optical flow. Where the source has changed, as
-at lips that open, the new detail counts alone: the smoothing delays no movement, because the source
-itself is never filtered.
+The detail is the difference between the restored crop and the crop itself. It is smoothed
+recursively along the motion of the source in the crop, found by optical flow. Where the source has
+changed, such as at opening lips, only the new detail counts. The source itself is never filtered,
+so the smoothing delays no movement.
 """
 
 import cv2
@@ -13,24 +13,24 @@ from numpy.typing import NDArray
 from warm.enhance.planes import Detail
 
 FLOW_SIDE = 192
-"""Side of the crops in which the motion is found, pixels."""
+"""Side of the crops in which the motion is estimated, pixels."""
 KEPT = 0.85
 """Weight of the past where the source has not changed."""
 NOISE_LEVELS = 5.0
-"""Change of the source, in levels of the luma, at which that weight has fallen to 37 %."""
+"""Change of the source, in luma levels, at which that weight has fallen to 37 %."""
 SPREAD = 7
-"""Side of the window over which that change is averaged, pixels of the flow."""
+"""Side of the window over which that change is averaged, pixels of the flow field."""
 GAP_IOD = 0.03
-"""Change of the gap between the lips in one frame at which the mouth keeps nothing."""
+"""Change of the lip gap in one frame, in eye distances, at which the mouth keeps no past detail."""
 MOUTH = ((256, 372), (105, 75))
-"""Centre and half axes of the ellipse around the mouth in the template, pixels of 512."""
+"""Centre and semi-axes of the ellipse around the mouth, in pixels of the 512-pixel template."""
 
 
 class DetailFilter:
     """Smooths the detail of one face. Not thread-safe."""
 
     def __init__(self, size: int) -> None:
-        """`size`: of the crops."""
+        """`size`: width and height of the crops."""
         self._size = size
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._mouth = mouth_mask(FLOW_SIDE)
@@ -46,7 +46,7 @@ class DetailFilter:
         self.detail = self.source = None
 
     def __call__(self, detail: Detail, crop: NDArray[np.uint8], gap: float) -> Detail:
-        """Return the smoothed detail of the next frame; `crop`: its (size, size, 3) BGR."""
+        """Return the smoothed detail of the next frame; `crop`: its (size, size, 3) BGR crop."""
         side = (FLOW_SIDE, FLOW_SIDE)
         small = cv2.resize(crop, side, interpolation=cv2.INTER_AREA)
         source = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)

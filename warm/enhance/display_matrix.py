@@ -12,12 +12,12 @@ HEADER_BYTES = 8
 ONE, UNIT_W = 1 << 16, 1 << 30
 """Fixed-point numbers: 16.16, and 2.30 in the last column."""
 MATRIX_OFFSETS = (40, 52)
-"""Of the matrix in the payload of a track header of version 0 and 1."""
+"""Offset of the matrix in the payload of a track header, for versions 0 and 1."""
 MATRIX = struct.Struct(">9i")
 
 
 def write_orientation(film: Path, orientation: Orientation) -> None:
-    """Let players turn the pictures of an MP4, whose index has an entry for video already."""
+    """Set the orientation in which players show the video track of an MP4."""
     with film.open("r+b") as file:
         index = next(box for box in top_level_boxes(file.fileno()) if box.kind == b"moov")
         file.seek(index.start)
@@ -49,7 +49,7 @@ def video_matrix_offset(moov: bytes) -> int:
 
 
 def boxes(data: bytes, kind: bytes, begin: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield the payloads, first byte and first byte after, of the boxes of a kind in a payload."""
+    """Yield the begin and end offset of the payload of each box of a kind within a payload."""
     for found, first, after in iter_boxes(data[begin:end]):
         if found == kind:
             yield begin + first + HEADER_BYTES, begin + after

@@ -1,4 +1,4 @@
-"""Enhancement of the faces of one photo or film: checks, resumption, the place of the result."""
+"""Enhancement of the faces of one photo or film: checks, resumption, storing the result."""
 
 import hashlib
 import os
@@ -26,7 +26,9 @@ SHARPEN_NOTE = (
     "sharpen is not a restoration: it adds no detail that the source does not have. "
     "--method gfpgan restores faces."
 )
-GROWING_NOTE = "The film has grown since the enhancement began; the result ends where it was then."
+GROWING_NOTE = (
+    "The film has grown since the enhancement began; the result ends where it ended then."
+)
 
 
 def no_progress(_stage: str, _done: int, _total: int) -> None:
@@ -34,7 +36,7 @@ def no_progress(_stage: str, _done: int, _total: int) -> None:
 
 
 def no_check() -> None:
-    """Never end the work."""
+    """Let the work continue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ class Enhancement:
     """Continue from the work folder of an earlier run."""
     progress: Progress = no_progress
     check: Callable[[], None] = no_check
-    """Called often; its exception ends the work, which can be continued."""
+    """Called often; an exception that it raises stops the work, which can be continued."""
 
     def run(self) -> list[str]:
         """Write OUT; return remarks for the user. Raises EnhanceError and MediaError."""
@@ -84,7 +86,7 @@ class Enhancement:
             try:
                 found = self._enhance_film(work, restorer, upscaler)
             except (NoFaceToEnhance, MediaError):
-                work.remove()  # another run of this source would end in the same way
+                work.remove()  # another run on this source would fail in the same way
                 raise
             work.remove()
         return notes + found
@@ -112,7 +114,7 @@ class Enhancement:
         return notes + found
 
     def _begin(self, work: WorkFolder) -> tuple[Path, list[str]]:
-        """Return the file to read and remarks; clears a folder of another source or options."""
+        """Return the file to read and remarks; clears a folder made for other input or options."""
         length = committed_bytes(self.source)
         job = work.read_job() if self.resume else None
         notes: list[str] = []
@@ -128,7 +130,7 @@ class Enhancement:
         return (self.source if length is None else work.source), notes
 
     def _is_same(self, job: dict[str, object], length: int | None) -> bool:
-        """Return True if a job has these options and this source, which may have grown."""
+        """Return True if a job has these options and this source, which may have grown since."""
         if job.get("options") != self.options.digest():
             return False
         size, now = int(str(job["bytes"])), self.source.stat().st_size
@@ -138,7 +140,7 @@ class Enhancement:
 
 
 def check_out(source: Path, out: Path, kind: str, *, force: bool) -> None:
-    """Raise OutputRefused unless OUT can be written, before any work is done."""
+    """Raise OutputRefused unless OUT can be written; called before any work is done."""
     suffixes = tuple(SUFFIXES) if kind == "photo" else (FILM_SUFFIX,)
     if out.suffix.lower() not in suffixes:
         name = "photo" if kind == "photo" else "film"
@@ -152,7 +154,7 @@ def check_out(source: Path, out: Path, kind: str, *, force: bool) -> None:
 
 
 def check_existing(source: Path, out: Path, *, force: bool) -> None:
-    """Raise OutputRefused unless OUT, which exists, may be replaced."""
+    """Raise OutputRefused unless the existing OUT may be replaced."""
     if out.exists() and out.samefile(source):
         raise OutputRefused(f"OUT is the source itself, {source}. Write to another file.")
     if not out.is_file():
@@ -175,7 +177,7 @@ def committed_bytes(source: Path) -> int | None:
 
 
 def copy_start(source: Path, target: Path, length: int) -> None:
-    """Copy the first bytes of a film, which never change."""
+    """Copy the first `length` bytes of a film, which never change."""
     with disk_errors(target), source.open("rb") as reading, target.open("wb") as writing:
         left = length
         while left > 0:
@@ -199,7 +201,7 @@ def digest_of_start(path: Path, length: int) -> str:
 
 
 def place(film: Path, out: Path) -> None:
-    """Give a finished film its name, durably."""
+    """Move a finished film to OUT, durably."""
     with disk_errors(out):
         sync_in_pieces(film)
         film.replace(out)

@@ -8,23 +8,23 @@ class EnhanceError(ValueError):
 
 
 class DegenerateFace(EnhanceError):
-    """The five points of a face define no similarity transform."""
+    """The five points of a face do not define a similarity transform."""
 
 
 class BadCrops(EnhanceError):
-    """Crops have another shape or type than a restorer takes."""
+    """Crops do not have the shape or type that the restorer takes."""
 
 
 class BadNetworkConfig(EnhanceError):
-    """A configuration describes no network."""
+    """No network can be built from a configuration."""
 
 
 class WrongCheckpoint(WeightsError):
-    """A checkpoint is complete, but holds another network than the restorer's."""
+    """A checkpoint is complete, but contains a network other than the restorer's."""
 
 
 class BadEnhanceOption(EnhanceError):
-    """An option is outside its range, or does not fit the file."""
+    """An option is out of range, or does not apply to the file."""
 
 
 class NoFaceToEnhance(EnhanceError):
@@ -44,7 +44,7 @@ class OutputRefused(EnhanceError):
 
 
 class EnhanceBusy(EnhanceError):
-    """Another process enhances to the same OUT."""
+    """Another process is writing the same OUT."""
 
 
 class InputChanged(EnhanceError):

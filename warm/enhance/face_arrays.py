@@ -35,7 +35,7 @@ class FoundFaces:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "FoundFaces":
-        """Return what `to_arrays` has made; raises KeyError and ValueError for other arrays."""
+        """Restore the result of `to_arrays`; raises KeyError and ValueError for other arrays."""
         lengths = arrays["lengths"]
         ends = np.cumsum(lengths)
         faces = [
@@ -49,5 +49,5 @@ class FoundFaces:
 
 
 def joined(arrays: Sequence[NDArray[np.float64]], shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Concatenate arrays of (n, *shape); there may be none."""
+    """Concatenate arrays of (n, *shape); `arrays` may be empty."""
     return np.concatenate([np.empty((0, *shape)), *arrays])

@@ -17,25 +17,25 @@ from warm.enhance.restorer import FaceRestorer
 from warm.enhance.steady_faces import SteadyFace
 
 MIN_IOD_PX = 5.0
-"""Faces whose eyes are closer together are left as they are, pixels of the stored frame."""
+"""Faces with a smaller eye distance, in pixels of the stored frame, are left as they are."""
 CENTRE, HALF_AXES = (256.0, 266.0), (246.0, 246.0)
-"""Rounded square of the template that is restored, pixels of 512."""
+"""Rounded square of the template that is restored, in pixels of the 512-pixel template."""
 MASK_FULL, MASK_NONE = 0.72, 0.98
-"""The mask falls from 1 to 0 between these parts of the half axes."""
+"""The mask falls from 1 to 0 between these fractions of the half axes."""
 BORDER_SIDE = 96
-"""Side of the detail in which the difference at the border is found, pixels."""
+"""Side of the reduced detail in which the difference at the border is computed, pixels."""
 SIZE_STEP, SIZES = 64, (256, 1024)
-"""Crops of a method that takes any size are a multiple of the first, within these limits."""
+"""If a method takes any size, crops are a multiple of SIZE_STEP within these limits."""
 
 
 @runtime_checkable
 class SampledRestorer(Protocol):
-    """A restorer that takes crops of any size, and how densely they sample the source."""
+    """A restorer that takes crops of any size, together with their sampling density."""
 
     def restore_sampled(
         self, crops: NDArray[np.uint8], densities: list[float]
     ) -> NDArray[np.uint8]:
-        """Return the restored (n, s, s, 3) crops; pixels of the crop per pixel of the source."""
+        """Return the restored (n, s, s, 3) crops; `densities`: crop pixels per source pixel."""
         ...
 
 
@@ -45,7 +45,7 @@ class PaintedFace:
 
     face: SteadyFace
     size: int
-    """Of its crops."""
+    """Width and height of its crops, pixels."""
     filter: DetailFilter
 
 
@@ -90,7 +90,7 @@ class FacePainter:
         enlarged.add(visible, compose(enlargement(self.upscale), to_stored))
 
     def _detail(self, crop: NDArray[np.uint8], to_stored: NDArray[np.float64]) -> Detail:
-        """Return what the restoration adds to a crop, in steps of the planes."""
+        """Return the detail that the restoration adds to a crop, in levels of the planes."""
         if isinstance(self.restorer, SampledRestorer):
             density = 1 / float(scale_of_any(to_stored))
             restored = self.restorer.restore_sampled(crop[None], [density])[0]
@@ -117,13 +117,13 @@ def scale_of_any(transform: NDArray[np.float64]) -> float:
 
 
 def enlargement(factor: float) -> NDArray[np.float64]:
-    """Return the (2, 3) transform of pixel centres when a picture is enlarged."""
+    """Return the (2, 3) transform of pixel centres for an enlargement by `factor`."""
     shift = factor / 2 - 0.5
     return np.array([[factor, 0, shift], [0, factor, shift]])
 
 
 def paint_mask(size: int) -> NDArray[np.float32]:
-    """Return the (size, size) mask of what is painted of a crop, 0 to 1."""
+    """Return the (size, size) mask of the painted part of a crop, 0 to 1."""
     axis = (np.arange(size) + 0.5) * (TEMPLATE_SIZE / size) - 0.5
     x = np.abs(axis - CENTRE[0]) / HALF_AXES[0]
     y = np.abs(axis - CENTRE[1]) / HALF_AXES[1]

@@ -1,4 +1,4 @@
-"""Tracks of all faces of a film: found, followed from frame to frame, ended at cuts."""
+"""Tracks of all faces in a film: faces are found, followed between frames, and end at cuts."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -14,18 +14,18 @@ from warm.face.finder import MIN_MESH_SCORE, FaceFinder
 from warm.face.landmarks import inter_ocular, lip_gap
 
 MAX_FACES = 8
-"""Faces that are followed at the same time."""
+"""Largest number of faces that are followed at the same time."""
 SEARCH_EVERY, THOROUGH_EVERY = 10, 50
-"""Frames between two searches for new faces, and between two that find small faces as well."""
+"""Frames between searches for new faces, and between searches that also find small faces."""
 GRIDS, THOROUGH_GRIDS = (1, 2), (1, 2, 4)
 MAX_GAP_S = 0.5
-"""A face may be covered for this long and keep its track."""
+"""A face keeps its track if it is covered for at most this long."""
 MIN_EVIDENCE = 10.0
-"""Logit of the mesh at which a track begins; 15 to 35 for faces from the front."""
+"""Lowest logit of the mesh at which a track begins; frontal faces have 15 to 35."""
 SAME_FACE_IOD = 1.0
-"""Faces whose centres are nearer, in distances of the eyes, are the same."""
+"""Faces whose centres are closer than this, in eye distances, count as the same."""
 MAX_JUMP_IOD = 1.0
-"""A face that moves further from one frame to the next has been lost."""
+"""A face that moves farther than this between two frames counts as lost."""
 
 Landmarks = NDArray[np.float32]
 """(468, 3), pixels of the upright picture."""
@@ -42,7 +42,7 @@ class Sighting:
     five: NDArray[np.float64]
     """(5, 2) points of the alignment."""
     gap: float
-    """Between the lips, in distances of the eyes."""
+    """Gap between the lips, in eye distances."""
     evidence: float
     motion: NDArray[np.float64]
     """(2, 3) motion of the head from the frame before; NaN if unknown."""
@@ -54,9 +54,9 @@ class FaceTrack:
 
     sightings: list[Sighting]
     is_from_start: bool
-    """It is there from the first frame of its shot: it does not enter, but is cut to."""
+    """The face is visible from the first frame of its shot on; it does not enter later."""
     is_to_end: bool = False
-    """It is there until the last frame of its shot."""
+    """The face is visible until the last frame of its shot."""
 
     @property
     def first(self) -> int:
@@ -70,13 +70,13 @@ class FaceTrack:
 
     @property
     def iod(self) -> float:
-        """Median distance of the eyes, pixels of the upright picture."""
+        """Median eye distance, pixels of the upright picture."""
         return float(np.median([np.linalg.norm(s.five[1] - s.five[0]) for s in self.sightings]))
 
 
 @dataclass(slots=True, eq=False)
 class ActiveFace:
-    """A track that may continue, with what its next frame needs."""
+    """A track that may continue, with the state that its next frame needs."""
 
     track: FaceTrack
     landmarks: Landmarks
@@ -92,7 +92,7 @@ class FaceFollower:
     fps: float
     tracks: list[FaceTrack] = field(default_factory=list)
     too_many: int = 0
-    """Largest number of faces in one frame beyond those that are followed."""
+    """Detections that were not followed because MAX_FACES were followed already."""
     _active: list[ActiveFace] = field(default_factory=list)
     _frame: int = -1
     _shot: int = 0
@@ -101,7 +101,7 @@ class FaceFollower:
     """Pictures of the shot since the last search, the newest last."""
 
     def add(self, picture: Picture, *, is_cut: bool) -> None:
-        """Follow the faces into the next frame, a (h, w, 3) BGR picture."""
+        """Follow the faces into the next frame, an (h, w, 3) BGR picture."""
         self._frame += 1
         if is_cut:
             self._end_shot()
@@ -114,13 +114,13 @@ class FaceFollower:
             self._search(picture)
 
     def finish(self) -> list[FaceTrack]:
-        """Return the tracks of the whole film, by their first frames."""
+        """Return the tracks of the whole film, sorted by their first frames."""
         self._frame += 1
         self._end_shot()
         return sorted(self.tracks, key=lambda track: track.first)
 
     def _follow(self, face: ActiveFace, before: Picture | None, picture: Picture) -> None:
-        """Find the face near its last place."""
+        """Find the face near its last position."""
         mesh = self.finder.mesh.track(picture, face.landmarks)
         if mesh.score < MIN_MESH_SCORE or self._is_elsewhere(face, mesh.points):
             return
@@ -132,7 +132,7 @@ class FaceFollower:
         face.landmarks, face.seen = mesh.points, self._frame
 
     def _is_elsewhere(self, face: ActiveFace, points: Landmarks) -> bool:
-        """Return True if the mesh has slipped: far away, or onto another face."""
+        """Return True if the mesh has jumped far away or onto another face."""
         frames = self._frame - face.seen
         if distance_iod(face.landmarks, points) > MAX_JUMP_IOD * frames:
             return True
@@ -187,7 +187,7 @@ class FaceFollower:
             face.landmarks, face.seen = points, self._frame
 
     def _begin(self, points: Landmarks, evidence: float) -> None:
-        """Begin a track at the frame in which the face has appeared since the last search."""
+        """Begin a track at the frame in which the face appeared, at most one search ago."""
         faces = [*reversed(self._followed_back(points)), (points, evidence)]
         first = self._frame + 1 - len(faces)
         pictures = list(self._recent)[-len(faces) :]
@@ -203,7 +203,7 @@ class FaceFollower:
         self._active.append(ActiveFace(track, points, self._frame))
 
     def _followed_back(self, points: Landmarks) -> list[tuple[Landmarks, float]]:
-        """Return the places and the evidence of a face before this frame, the latest first."""
+        """Return the landmarks and the evidence of a face before this frame, latest first."""
         found: list[tuple[Landmarks, float]] = []
         last = points
         for back in range(1, len(self._recent)):
@@ -216,7 +216,7 @@ class FaceFollower:
         return found
 
     def _is_followed(self, points: Landmarks, back: int) -> bool:
-        """Return True if another track has a face there."""
+        """Return True if another track has a face at this position."""
         centre, frame = five_points(points).mean(axis=0), self._frame - back
         reach = SAME_FACE_IOD / 2 * float(inter_ocular(points))
         return any(
@@ -236,7 +236,7 @@ class FaceFollower:
 def sighting_of(
     frame: int, points: Landmarks, evidence: float, motion: NDArray[np.float64]
 ) -> Sighting:
-    """Return what is kept of a face in one frame."""
+    """Return the data that a track keeps about a face in one frame."""
     return Sighting(
         frame,
         points[list(FACE_MESH.points), :2].astype(np.float64),
@@ -248,6 +248,6 @@ def sighting_of(
 
 
 def distance_iod(one: Landmarks, other: Landmarks) -> float:
-    """Return the distance of two faces in distances of the eyes."""
+    """Return the distance between two faces in eye distances."""
     between = one[:, :2].mean(axis=0) - other[:, :2].mean(axis=0)
     return float(np.linalg.norm(between) / max(1e-6, float(inter_ocular(other))))

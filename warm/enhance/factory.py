@@ -13,8 +13,8 @@ from warm.settings import Settings
 def make_restorer(method: Method, settings: Settings) -> FaceRestorer:
     """Return the restorer of a method, with its weights loaded.
 
-    Raises BadEnhanceOption, and PackageMissing or WeightsError if something is missing; no other
-    method is taken in its place.
+    Raises BadEnhanceOption, and PackageMissing or WeightsError if something is missing; there is no
+    fallback to another method.
     """
     check_choice("method", method, METHODS)
     return Sharpener() if method == "sharpen" else make_gfpgan(settings)

@@ -1,6 +1,6 @@
-"""Enhancement of a film: the faces are followed first, then its parts are made one after another.
+"""Enhancement of a film: a first pass follows the faces, a second one makes the film in parts.
 
-Memory does not grow with the film, except for some bytes for each frame and face.
+Memory use does not grow with the film, apart from a few bytes per frame and face.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,19 +36,19 @@ from warm.face.finder import FaceFinder
 
 MILLISECONDS = 1000
 PART_FRAMES = 25
-"""Frames that are lost at most if the enhancement is killed."""
+"""Frames per part: the most that are lost if the enhancement is killed."""
 MIN_TRACK_S = 0.2
-"""Faces that are seen for less, in a film that is longer, are taken for false detections."""
+"""In a film longer than this, faces seen for less time count as false detections."""
 MAX_SIDE = 8192
 """Longest side of an enlarged frame, pixels."""
 VIDEO, JOINED = "video.mp4", "joined.mp4"
 FINDING, ENHANCING, JOINING = "following the faces", "enhancing", "writing the film"
 NO_FACE = (
-    "No face was found in {path}. Give a film whose faces are seen from the front, at least "
-    "{pixels:.0f} pixels between the eyes; --faces none enlarges the film without faces."
+    "No face was found in {path}. Use a film whose faces are seen from the front, with at least "
+    "{pixels:.0f} pixels between the eyes; --faces none only enlarges the film."
 )
 SMALL_NOTE = (
-    "{count} faces are too small to be enhanced: less than {pixels:.0f} px between the eyes."
+    "{count} faces are too small to be enhanced: fewer than {pixels:.0f} px between the eyes."
 )
 MANY_NOTE = "The film shows more than {most} faces at a time; the others are left as they are."
 
@@ -73,13 +73,13 @@ class FilmJob:
     """Only this much of the film is read; None: all of it."""
     progress: Progress
     check: Callable[[], None]
-    """Called often; its exception ends the work, which can be continued."""
+    """Called often; an exception that it raises stops the work, which can be continued."""
 
 
 def enhance_film(job: FilmJob) -> tuple[Path, list[str]]:
     """Return the finished film in the work folder, and remarks for the user.
 
-    Raises EnhanceError and MediaError; what is finished stays in the work folder.
+    Raises EnhanceError and MediaError; finished parts stay in the work folder.
     """
     found = found_faces(job)
     facts = make_parts(job, found)
@@ -177,7 +177,7 @@ def check_size(facts: FilmFacts, upscale: int) -> None:
 
 
 def make_parts(job: FilmJob, found: FoundFaces) -> FilmFacts:
-    """Make the parts of the film that are not there yet; return the facts of the film."""
+    """Make the missing parts of the film; return the facts of the film."""
     total = len(found.times)
     done = job.work.finished_parts()
     first = min(done * PART_FRAMES, total)  # the last part may be shorter than the others
@@ -201,13 +201,13 @@ def make_parts(job: FilmJob, found: FoundFaces) -> FilmFacts:
 
 
 def parts_of(frames: Iterator[FilmFrame]) -> Iterator[Iterator[FilmFrame]]:
-    """Yield the frames of each part; those of one must be taken before the next."""
+    """Yield the frames of each part; consume those of one part before the next."""
     for first in frames:
         yield chain([first], islice(frames, PART_FRAMES - 1))
 
 
 def checked_frames(film: Film, found: FoundFaces, first: int) -> Iterator[FilmFrame]:
-    """Yield the frames of the second pass; raises InputChanged if the first had others."""
+    """Yield the frames of the second pass; raises InputChanged if they differ from the first."""
     count = first
     for frame in islice(film.frames(), len(found.times) - first):
         if frame.pts != found.times[count, 0]:
@@ -252,7 +252,7 @@ def save_state(work: WorkFolder, index: int, painter: FacePainter | None) -> Non
 
 
 def load_state(work: WorkFolder, index: int, painter: FacePainter | None) -> None:
-    """Continue with the state that was written before part `index`."""
+    """Restore the state that was written before part `index`."""
     arrays = work.read_arrays(state_name(index)) or {}
     for name in arrays:
         if painter is not None and name.startswith("detail"):
@@ -266,7 +266,7 @@ def load_state(work: WorkFolder, index: int, painter: FacePainter | None) -> Non
 
 
 def forget_state(work: WorkFolder, index: int) -> None:
-    """Remove a state that is not needed any more."""
+    """Remove a state that is no longer needed."""
     (work.path / state_name(index)).unlink(missing_ok=True)
 
 
@@ -285,8 +285,8 @@ def join(job: FilmJob, found: FoundFaces, facts: FilmFacts) -> Path:
             join_film(video, job.source, joined, facts, check=job.check)
         except FilmFullError as error:
             raise EnhanceDiskFull(
-                f"The disk is full. What is finished is kept in {job.work.path}: make room, and "
-                "run the same command again to continue."
+                f"The disk is full. Finished parts are kept in {job.work.path}: free some space, "
+                "and run the same command again to continue."
             ) from error
         made = read_made_file(joined)
         if made.frames != len(found.times):

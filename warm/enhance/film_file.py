@@ -1,7 +1,7 @@
-"""The file of an enhanced film: its parts with the times of the source, and everything else of it.
+"""The file of an enhanced film: its parts with the source's times, and the source's other streams.
 
-The sound is copied packet by packet, by ffmpeg in a process with limits, because the packets come
-from outside.
+The sound is copied packet by packet, by ffmpeg in a process with limits, because the packets are
+untrusted input.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -24,10 +24,10 @@ MP4_AUDIO = {
     *("aac", "mp3", "mp2", "ac3", "eac3", "alac", "flac", "opus", "dts", "vorbis"),
     *("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_s16be", "pcm_s24be"),
 }
-"""Sound that MP4 takes as it is; other sound becomes FLAC, which loses nothing."""
+"""Audio codecs that MP4 can hold; other sound is converted to FLAC, which is lossless."""
 TEXT_CAPTIONS = {"mov_text", "subrip", "ass", "ssa", "webvtt", "text"}
-SOUND_NOTE = "The sound ({codec}) does not fit into MP4; it was converted to FLAC without loss."
-CAPTIONS_NOTE = "The captions ({codec}) are pictures, which MP4 does not take; they were left out."
+SOUND_NOTE = "MP4 cannot hold the sound ({codec}); it was converted to FLAC without loss."
+CAPTIONS_NOTE = "The captions ({codec}) are pictures, which MP4 cannot hold; they were left out."
 STREAMS_NOTE = "{count} other streams of the source, such as covers or timecode, were left out."
 MAX_TIMESCALE = (1 << 31) - 1
 CPU_S = 3600
@@ -65,7 +65,7 @@ def write_video(
 
 
 def timescale(unit: Fraction) -> int:
-    """Return ticks per second in which all times of a stream are whole numbers."""
+    """Return the ticks per second at which all times of a stream are whole numbers."""
     return min(MAX_TIMESCALE, unit.denominator)
 
 
@@ -77,10 +77,10 @@ def join_film(
     *,
     check: Callable[[], None],
 ) -> list[str]:
-    """Write the pictures of `video` and everything else of `source` to `out`; return notes.
+    """Write the pictures of `video` and the other streams of `source` to `out`; return notes.
 
-    `check` is called while ffmpeg runs; its exception ends it. Raises EnhanceError, and
-    FilmFullError if the disk is full.
+    `check` is called while ffmpeg runs; an exception that it raises stops ffmpeg. Raises
+    EnhanceError, and FilmFullError if the disk is full.
     """
     try:
         run_limited(command_of(video, source, out, facts), cpu_s=CPU_S, check=check)
@@ -120,7 +120,7 @@ def command_of(video: Path, source: Path, out: Path, facts: FilmFacts) -> list[s
 
 
 def notes_of(facts: FilmFacts) -> list[str]:
-    """Return remarks about what could not be kept as it is."""
+    """Return remarks about streams that could not be kept as they are."""
     notes = [SOUND_NOTE.format(codec=c) for c in facts.audio_codecs if c not in MP4_AUDIO]
     pictures = [codec for codec in facts.caption_codecs if codec not in TEXT_CAPTIONS]
     notes += [CAPTIONS_NOTE.format(codec=codec or "unknown") for codec in pictures]

@@ -1,4 +1,4 @@
-"""Frames of a film with their exact times, decoded in a process of their own.
+"""Frames of a film with their exact times, decoded in a separate process.
 
 Frames arrive as they are stored: not turned upright, and not converted if they are YUV 4:2:0.
 """
@@ -35,7 +35,7 @@ UNSPECIFIED, LIMITED_RANGE = 2, 1
 PLANAR = {"yuv420p", "yuvj420p"}
 FULL_RANGE_FORMATS = ("yuvj", "gray")
 HIGH_DEPTH_NOTE = "The film has {bits} bits per colour; the result has 8."
-RESAMPLED_NOTE = "The film has more colour samples (or none) than H.264 4:2:0; they were converted."
+RESAMPLED_NOTE = "The film does not have the colour samples of H.264 4:2:0; they were converted."
 EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 DEFAULT_FPS = 25
 
@@ -45,7 +45,7 @@ class FilmFacts:
     """Facts about a film, from its header and its first frame."""
 
     width: int
-    """Of the stored pictures, like the height."""
+    """Width of the stored pictures, like `height`."""
     height: int
     time_base: Fraction
     """Unit of all times."""
@@ -59,22 +59,22 @@ class FilmFacts:
     primaries: int
     transfer: int
     aspect: Fraction
-    """Of one pixel."""
+    """Aspect ratio of one pixel."""
     orientation: Orientation
     announced_frames: int
-    """0 if the film announces none."""
+    """Number of frames in the header; 0 if there is none."""
     audio_codecs: tuple[str, ...]
     caption_codecs: tuple[str, ...]
     stream: int
-    """Index of the video stream among those of the file."""
+    """Index of the video stream in the file."""
     other_streams: int
     """Number of streams that are neither sound, nor captions, nor this video."""
     has_own_keys: bool
-    """True if the metadata has keys that MP4 has no atom for."""
+    """True if the metadata has keys for which MP4 has no atom."""
 
     @property
     def colours(self) -> Colours:
-        """Meaning of the values of its frames."""
+        """Interpretation of the values of its frames."""
         return Colours(self.used_matrix, self.range)
 
 
@@ -110,7 +110,7 @@ class Film:
 
 @contextmanager
 def open_film(path: Path, *, first: int = 0) -> Generator[Film]:
-    """Open a film in a process of its own, without its `first` frames; raises MediaError."""
+    """Open a film in a separate process, and skip `first` frames; raises MediaError."""
     with closing(decode_isolated(film_items, path, first=first)) as items:
         yield Film(items)
 
@@ -258,7 +258,7 @@ class FrameClock:
         self._last: tuple[int, int] | None = None
 
     def times_of(self, frame: VideoFrame) -> tuple[int, int]:
-        """Return the time and the duration of the next frame; a time that is missing is guessed."""
+        """Return the time and the duration of the next frame; a missing time is estimated."""
         scale = (frame.time_base or self._unit) / self._unit
         duration = round((frame.duration or 0) * scale)
         guess = 0 if self._last is None else self._last[0] + (self._last[1] or self._step)
@@ -291,7 +291,7 @@ def lines_of(plane: VideoPlane) -> NDArray[np.uint8]:
 
 
 def facts_of(sent: Mapping[str, Any]) -> FilmFacts:
-    """Return the facts that the process has sent."""
+    """Return the facts that the decoding process has sent."""
     fractions = {name: Fraction(sent[name]) for name in ("time_base", "fps", "aspect")}
     lists = {name: tuple(sent[name]) for name in ("audio_codecs", "caption_codecs")}
     return FilmFacts(

@@ -20,22 +20,22 @@ from warm.enhance.network.network import GfpganNetwork
 from warm.enhance.restorer import check_crops
 
 CPU_BATCH, GPU_BATCH = 1, 8
-"""Crops in a batch. A CPU gains nothing from more than one."""
+"""Crops in a batch. Larger batches are not faster on a CPU."""
 HALF_LEVELS = 127.5
-"""Half of the 255 levels of a colour: the network's -1…1 in levels."""
+"""Half of the 255 levels of a colour: converts levels to the network's -1…1."""
 
 
 def open_gfpgan(
     path: Path, *, device: str = "auto", config: NetworkConfig = PUBLISHED
 ) -> "GfpganRestorer":
-    """Load a checkpoint onto a device, as the setting `device` names it; always in fp32.
+    """Load a checkpoint onto a device, named as in the setting `device`; always in fp32.
 
     Raises WeightsDamaged, WrongCheckpoint, RestorerUnavailable, RestorerFailed.
     """
     try:
         compute = choose_device(device, "fp32")
     except NoSuchDevice as error:
-        raise RestorerUnavailable(f"{error} Or choose --method sharpen.") from error
+        raise RestorerUnavailable(f"{error} Or use --method sharpen.") from error
     network = load_network(path, config)
     with translate_device_errors(compute):
         return GfpganRestorer(network.to(compute.device), compute)
@@ -43,7 +43,7 @@ def open_gfpgan(
 
 @contextmanager
 def translate_device_errors(compute: ComputeDevice) -> Iterator[None]:
-    """Turn a failure of the device, and lack of memory, into RestorerFailed."""
+    """Convert device failures and out-of-memory errors into RestorerFailed."""
     try:
         with translate_cuda_errors():
             yield

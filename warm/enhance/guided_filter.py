@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 def guided_base(plane: NDArray[np.float32], radius: int, epsilon: float) -> NDArray[np.float32]:
     """Return the base layer of a (h, w) plane, guided by itself.
 
-    Structure with a variance well above `epsilon` is kept, the rest is averaged over windows of
+    Structure with a variance well above `epsilon` is kept; the rest is averaged over windows of
     2 * radius + 1 pixels.
     """
     window = (2 * radius + 1, 2 * radius + 1)

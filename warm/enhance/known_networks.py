@@ -1,4 +1,4 @@
-"""Recognition of networks that people take for GFPGAN v1.4, by the names of their tensors."""
+"""Recognition of networks that are mistaken for GFPGAN v1.4, by the names of their tensors."""
 
 from collections.abc import Collection
 
@@ -18,9 +18,9 @@ MARKS = {
     "condition_scale.0.0.weight": "an incomplete GFPGAN, or one of another size",
     "style_mlp.1.weight": "a StyleGAN2 generator without the encoder of GFPGAN",
 }
-"""A part of a tensor's name, and the network that has it; the first that is found counts."""
+"""Part of a tensor's name, and the network that has it; the first match counts."""
 
 
 def recognise(names: Collection[str]) -> str:
-    """Return the network that has tensors of these names; empty if it is not known."""
+    """Return the network that has tensors of these names; empty if unknown."""
     return next((text for mark, text in MARKS.items() if any(mark in name for name in names)), "")

@@ -23,7 +23,7 @@ class EnhanceOptions:
     strength: float = 1.0
     """Share of the restored detail, 0 to 1; 0 leaves the faces as they are."""
     upscale: int = 1
-    """Factor of the width and height."""
+    """Factor by which width and height are enlarged."""
     background: str = "lanczos"
     """Enlargement of everything around the faces; see `warm.enhance.upscalers`."""
     faces: Faces = "all"
@@ -43,7 +43,7 @@ class EnhanceOptions:
 
 
 def check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
-    """Raise BadEnhanceOption unless a value is among those that are allowed."""
+    """Raise BadEnhanceOption unless a value is one of the allowed ones."""
     if value not in allowed:
         choices = ", ".join(map(str, allowed))
         raise BadEnhanceOption(f"{name} is {value!r}; allowed are {choices}.")

@@ -1,7 +1,7 @@
 """H.264 encoder of one part of an enhanced film.
 
-Every part begins with a key frame and refers to no other part, and all have the same parameter
-sets, so that parts that were encoded by different processes form one film.
+Every part begins with a key frame and refers to no other part, and all parts have the same
+parameter sets, so parts that were encoded by different processes form one film.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ X264 = {
 
 
 def set_up(context: Any, facts: FilmFacts, size: tuple[int, int]) -> None:
-    """Set the parameters of an encoder of frames of (width, height) `size`, before `open`."""
+    """Set the parameters of an encoder for frames of (width, height) `size`, before `open`."""
     context.width, context.height = size
     context.pix_fmt = "yuv420p"
     context.time_base = Fraction(1, 1000)
@@ -54,7 +54,7 @@ def set_up(context: Any, facts: FilmFacts, size: tuple[int, int]) -> None:
 
 
 def encode_part(frames: Sequence[Planes], facts: FilmFacts) -> list[bytes]:
-    """Encode the frames of a part; one sample each, the first of them a key frame."""
+    """Encode the frames of a part, one sample each; the first is a key frame."""
     context = av.CodecContext.create(CODEC, "w")
     assert isinstance(context, VideoCodecContext)
     set_up(context, facts, frames[0].size)
@@ -71,7 +71,7 @@ def encode_part(frames: Sequence[Planes], facts: FilmFacts) -> list[bytes]:
 
 
 def frame_of(planes: Planes) -> av.VideoFrame:
-    """Return the frame of planes with even sides."""
+    """Convert planes with even sides to a frame."""
     frame = av.VideoFrame(*planes.size, "yuv420p")
     for plane, values in zip(frame.planes, (planes.luma, planes.cb, planes.cr), strict=True):
         lines_of(plane)[:] = np.asarray(values)

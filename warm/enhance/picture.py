@@ -39,11 +39,11 @@ SUFFIXES: dict[str, list[int]] = {
     ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
     ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95],
 }
-"""Pictures that are written, with the parameters of OpenCV."""
+"""Suffixes of pictures that can be written, with their OpenCV parameters."""
 GRIDS = (1, 2, 4, 8)
 NO_FACE = (
-    "No face was found in {path}. Give a picture whose faces are seen from the front, at least "
-    "{pixels:.0f} pixels between the eyes; --faces none enlarges it without faces."
+    "No face was found in {path}. Use a picture whose faces are seen from the front, with at least "
+    "{pixels:.0f} pixels between the eyes; --faces none only enlarges it."
 )
 
 
@@ -95,7 +95,7 @@ def find_faces(picture: NDArray[np.uint8], job: PictureJob) -> list[SteadyFace]:
 
 
 def distinct(points: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    """Return (5, 2) points of faces, the largest first, without those of the same face again."""
+    """Return (5, 2) points of faces, the largest first, without duplicates of the same face."""
     kept: list[NDArray[np.float64]] = []
     for each in points:
         centre = each.mean(axis=0)
@@ -106,18 +106,18 @@ def distinct(points: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
 
 
 def eye_distance(points: NDArray[np.float64]) -> float:
-    """Return the distance of the eyes of (5, 2) points, pixels."""
+    """Return the eye distance of (5, 2) points, pixels."""
     return float(np.linalg.norm(points[1] - points[0]))
 
 
 def still_face(points: NDArray[np.float64]) -> SteadyFace:
-    """Return a face of one frame."""
+    """Return a face with a single frame."""
     transform = invert(aligned_transform(points, TEMPLATE_SIZE))
     return SteadyFace(0, transform[None], frontal_weights(misfits(points[None])), np.zeros(1))
 
 
 def read_whole_photo(path: Path, max_side: int) -> tuple[NDArray[np.uint8], list[str]]:
-    """Decode a photo at its own size, in a process of its own; raises MediaError."""
+    """Decode a photo at its original size, in a separate process; raises MediaError."""
     with closing(decode_isolated(whole_photo_items, path, max_side=max_side)) as items:
         facts, picture = next(items)
     assert picture is not None
@@ -125,7 +125,7 @@ def read_whole_photo(path: Path, max_side: int) -> tuple[NDArray[np.uint8], list
 
 
 def whole_photo_items(path: Path, *, max_side: int) -> Iterator[Item]:
-    """Yield the upright BGR picture, and its notes."""
+    """Yield the upright BGR picture, then its notes."""
     with opened_photo(path, max_side=max_side) as photo:
         if max(photo.size) > max_side:
             raise MediaError(
@@ -141,11 +141,11 @@ def whole_photo_items(path: Path, *, max_side: int) -> Iterator[Item]:
         yield Item({"notes": notes}, np.ascontiguousarray(upright[..., ::-1]))
 
 
-CUT_OFF = "The end of the file is missing or damaged; the picture is used as far as it goes."
+CUT_OFF = "The end of the file is missing or damaged; the picture is used up to there."
 
 
 def write_picture(picture: NDArray[np.uint8], out: Path) -> None:
-    """Write a (h, w, 3) BGR picture in the format of OUT's suffix, atomically."""
+    """Write an (h, w, 3) BGR picture in the format of OUT's suffix, atomically."""
     done, data = cv2.imencode(out.suffix.lower(), picture, SUFFIXES[out.suffix.lower()])
     if not done:
         raise EnhanceError(f"{out} cannot be written as {out.suffix}; choose .png.")

@@ -1,6 +1,6 @@
 """Planes of decoded pictures: crops of them in BGR, and detail that is added to them.
 
-Whole frames are never converted: what no face covers keeps its values.
+Whole frames are never converted: pixels outside the faces keep their values.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ Plane = NDArray[np.uint8]
 Detail = NDArray[np.float32]
 """(h, w, 3) differences of luma, Cb and Cr, in steps of 8-bit planes."""
 LUMA_WEIGHTS = {1: (0.2126, 0.0722), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593), 7: (0.212, 0.087)}
-"""Shares of red and blue in the luma, by the matrix (ITU-T H.273 code)."""
+"""Weights of red and blue in the luma, by matrix (ITU-T H.273 code)."""
 BT601_WEIGHTS = (0.299, 0.114)
-"""Those of all other matrices."""
+"""Weights for all other matrices."""
 FULL_RANGE = 2
 """H.273: the range of JPEG, 0 to 255."""
 IDENTITY = 0
@@ -27,7 +27,7 @@ IDENTITY = 0
 
 @dataclass(frozen=True, slots=True)
 class Colours:
-    """Meaning of the values of a frame, ITU-T H.273 codes."""
+    """Interpretation of the values of a frame, as ITU-T H.273 codes."""
 
     matrix: int
     range: int
@@ -45,7 +45,7 @@ class Colours:
         return np.asarray(np.stack([luma, cb, cr]) * np.array(scale)[:, None], np.float32)
 
     def to_bgr(self, yuv: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Convert a (h, w, 3) picture of luma, Cb and Cr."""
+        """Convert an (h, w, 3) picture of luma, Cb and Cr."""
         if self.matrix == IDENTITY:
             return yuv
         black = 0 if self.range == FULL_RANGE else 16
@@ -58,7 +58,7 @@ class Colours:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Planes:
-    """One picture: luma, Cb and Cr, uint8; or blue, green and red."""
+    """One picture as uint8 planes: luma, Cb and Cr, or blue, green and red."""
 
     luma: Plane
     """(h, w)."""
@@ -66,11 +66,11 @@ class Planes:
     """(ceil(h / step), ceil(w / step)), like `cr`."""
     cr: Plane
     step: int = 2
-    """Pixels of the luma per pixel of the chroma, in both directions: 2, or 1."""
+    """Luma pixels per chroma pixel, in both directions: 2, or 1."""
 
     @classmethod
     def unpacked(cls, data: NDArray[np.uint8], width: int, height: int) -> Self:
-        """Return the frame whose planes follow one another in `data`."""
+        """Return the picture whose planes are stored one after another in `data`."""
         half = (-(-height // 2), -(-width // 2))
         size, chroma = width * height, half[0] * half[1]
         return cls(
@@ -85,7 +85,7 @@ class Planes:
         return self.luma.shape[1], self.luma.shape[0]
 
     def padded_to_even(self) -> "Planes":
-        """Return it with even sides: the last row or column is repeated."""
+        """Return a picture with even sides: the last row or column is repeated if necessary."""
         height, width = self.luma.shape
         if height % 2 == width % 2 == 0:
             return self
@@ -99,8 +99,8 @@ class Planes:
     def crop(self, to_frame: NDArray[np.float64], size: int, colours: Colours) -> NDArray[np.uint8]:
         """Return the (size, size, 3) BGR crop that `to_frame` (2, 3) maps into the luma plane.
 
-        Crops of a finer frame are averaged, so that they do not alias; outside the frame its border
-        is repeated.
+        If the frame is finer than the crop, its pixels are averaged to prevent aliasing. Outside
+        the frame, its border is repeated.
         """
         half = chroma_transform(to_frame, self.step)
         planes = [
@@ -110,14 +110,14 @@ class Planes:
         return colours.to_bgr(np.dstack(planes))
 
     def add(self, detail: Detail, to_frame: NDArray[np.float64]) -> None:
-        """Add the detail of a crop in place; it must be 0 at the rim of the crop."""
+        """Add the detail of a crop in place; the detail must be 0 at the edge of the crop."""
         half = chroma_transform(to_frame, self.step)
         for index, plane in enumerate((self.luma, self.cb, self.cr)):
             add_plane(plane, detail[..., index], to_frame if index == 0 else half)
 
 
 def chroma_transform(to_frame: NDArray[np.float64], step: int) -> NDArray[np.float64]:
-    """Return the transform into the chroma planes, whose pixels lie amid those of the luma."""
+    """Return the transform into the chroma planes, whose pixels are centred between luma pixels."""
     chroma = to_frame / step
     chroma[:, 2] += 0.5 / step - 0.5
     return chroma
@@ -145,7 +145,7 @@ def add_plane(plane: Plane, detail: Detail, to_frame: NDArray[np.float64]) -> No
 
 
 def averaged(detail: Detail, to_frame: NDArray[np.float64]) -> tuple[Detail, NDArray[np.float64]]:
-    """Return a detail that is not finer than the frame, and its transform: no pixel aliases."""
+    """Return the detail, averaged to at most the frame's resolution, and its transform."""
     scale = float(np.sqrt(abs(np.linalg.det(to_frame[:, :2]))))
     if scale >= 1:
         return detail, to_frame
@@ -160,7 +160,7 @@ def averaged(detail: Detail, to_frame: NDArray[np.float64]) -> tuple[Detail, NDA
 def covered_box(
     to_frame: NDArray[np.float64], size: int, shape: tuple[int, ...]
 ) -> tuple[int, int, int, int] | None:
-    """Return left, top, right and bottom of a crop in a plane of this shape; None if outside."""
+    """Return the left, top, right and bottom of a crop in a plane; None if it is outside."""
     last = size - 1
     corners = np.array([[0, 0], [last, 0], [0, last], [last, last]], np.float64)
     places = corners @ to_frame[:, :2].T + to_frame[:, 2]

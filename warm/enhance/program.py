@@ -1,4 +1,4 @@
-"""Program that enhances one film of a server, with limits and the lowest priority."""
+"""Program that enhances one film for the server, with limits and at the lowest priority."""
 
 import json
 import signal
@@ -17,11 +17,11 @@ from warm.enhance.errors import EnhanceError
 from warm.settings import Settings
 
 MEMORY_BYTES: dict[EnhanceMethod, int] = {"sharpen": 4 << 30, "gfpgan": 16 << 30}
-"""Address space, of which libraries reserve much more than they use."""
+"""Limit of the address space; libraries reserve much more than they use."""
 CPU_S = 86_400
-"""Highest CPU time; the time limit of the job usually ends it first."""
+"""Limit of the CPU time; the time limit of the job usually applies first."""
 REFUSED = 3
-"""Exit status for an error that its message explains."""
+"""Exit status for an error that the message on stderr explains."""
 BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from warm.enhance.program import main; main()"
 REPORT_EVERY_S = 0.5
 
@@ -65,13 +65,13 @@ def enhance(request: dict[str, Any]) -> None:
 
 
 class ProgressFile:
-    """Writes the progress where the server reads it."""
+    """Writes the progress to a file that the server reads."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._due_s = path, 0.0
 
     def report(self, stage: str, done: int, total: int) -> None:
-        """Write the progress of a stage, now and then."""
+        """Write the progress of a stage, at most every REPORT_EVERY_S."""
         now_s = time.monotonic()
         if now_s < self._due_s:
             return
@@ -82,7 +82,7 @@ class ProgressFile:
 
 
 def progress_path(out: Path) -> Path:
-    """Return the path of the file with the progress."""
+    """Return the path of the progress file."""
     return out.with_name(f"{out.name}.progress")
 
 
@@ -97,8 +97,8 @@ def write_enhanced(
 ) -> None:
     """Enhance the film in a file to another file.
 
-    `settings`: those of the server, as JSON. `check` is called while the program runs; its
-    exception ends it. Raises EnhanceError, and FilmFullError if the disk is full.
+    `settings`: the server's settings, as JSON. `check` is called while the program runs; an
+    exception that it raises stops it. Raises EnhanceError, and FilmFullError if the disk is full.
     """
     request = {"source": str(film), "out": str(out), "method": method, "settings": settings}
 

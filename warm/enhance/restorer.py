@@ -1,4 +1,4 @@
-"""Interface of everything that restores faces."""
+"""Interface of face restorers."""
 
 from typing import Protocol
 
@@ -22,7 +22,7 @@ class FaceRestorer(Protocol):
     def restore(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the restored faces of (n, size, size, 3) BGR crops, in the same shape.
 
-        n may be 0, and may be larger than what fits into memory at a time.
+        n may be 0, and may exceed the number of crops that fit into memory at a time.
         """
 
 

@@ -1,8 +1,8 @@
 """Weight-free sharpening of faces: local contrast and steeper edges, without halos.
 
-This is no restoration: it invents no detail. It amplifies the bands of the luma that a picture has,
-leaves what looks like noise or a block artefact as it is, and never leaves the range of values
-around a pixel by more than a small share of it, so that edges get no halos.
+This is not a restoration: it invents no detail. It amplifies existing bands of the luma, but not
+structure that looks like noise or block artefacts. The result exceeds the range of values around a
+pixel by a small share of that range at most, so edges get no halos.
 """
 
 from collections.abc import Sequence
@@ -20,48 +20,48 @@ squared error of pictures enlarged 2 and 4 times; up to twice as much does not i
 MIN_SIGMA = 0.6
 """Smallest sigma, pixels of the crop."""
 CONTRAST_RADIUS, CONTRAST_EPSILON, CONTRAST_GAIN = 8.0, 100.0, 0.05
-"""Guided filter whose residue is the local contrast: radius in pixels of the source, a variance of
+"""Guided filter whose residual is the local contrast: radius in pixels of the source, variance of
 the luma, gain."""
 NOISE_FACTOR, MIN_NOISE = 3.0, 0.9
 """Differences below this many standard deviations of the noise are not amplified; the least noise
 is that of 8-bit video after compression, in levels of the luma."""
 FLAT_SHARE = 0.5
-"""Share of a crop, the flattest, that the noise is estimated from."""
+"""Share of a crop, its flattest part, from which the noise is estimated."""
 RANGE_RADIUS = 1.0
 """Radius of the window whose range of values limits the result, pixels of the source."""
 OVERSHOOT = 0.05
-"""Share of that range by which the result may leave it."""
+"""Share of that range by which the result may exceed it."""
 SIGMA_OF_MEAN = 1.2533
 """Standard deviation of a Gaussian, relative to the mean of its absolute values."""
 LUMA = np.array([0.114, 0.587, 0.299], np.float32)
-"""Of BGR, ITU-R BT.601."""
+"""Weights of blue, green and red, ITU-R BT.601."""
 
 Plane = NDArray[np.float32]
 
 
 class Sharpener:
-    """Sharpens aligned crops of faces. Any thread."""
+    """Sharpens aligned crops of faces. May be used by any thread."""
 
     name = "sharpen"
     size = SIZE
 
     def restore(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return the sharpened (n, size, size, 3) BGR crops, whose pixels are those of a source."""
+        """Return the sharpened (n, size, size, 3) BGR crops, which have the source's scale."""
         return self.restore_sampled(crops, [1.0] * len(crops))
 
     def restore_sampled(
         self, crops: NDArray[np.uint8], densities: Sequence[float]
     ) -> NDArray[np.uint8]:
-        """Return the sharpened crops; `densities`: pixels of a crop per pixel of the source."""
+        """Return the sharpened crops; `densities`: crop pixels per source pixel."""
         if not len(crops):
             return crops.copy()
         return np.stack([sharpen(*each) for each in zip(crops, densities, strict=True)])
 
 
 def sharpen(picture: NDArray[np.uint8], density: float = 1.0) -> NDArray[np.uint8]:
-    """Return a sharpened (h, w, 3) BGR picture; its colours keep their hue.
+    """Return a sharpened (h, w, 3) BGR picture; hues are preserved.
 
-    `density`: pixels of the picture per pixel of the source that it was enlarged from.
+    `density`: pixels of the picture per pixel of the source from which it was enlarged.
     """
     luma = np.asarray(picture.astype(np.float32) @ LUMA, np.float32)
     change = sharpened_luma(luma, density) - luma
@@ -79,7 +79,7 @@ def sharpened_luma(luma: Plane, density: float) -> Plane:
 
 
 def without_noise(band: Plane) -> Plane:
-    """Return a band whose small values are reduced towards zero, the smallest the most."""
+    """Return a band with its small values shrunk towards zero, the smallest most strongly."""
     threshold = NOISE_FACTOR * max(MIN_NOISE, noise_of(band))
     squared = band * band
     return np.asarray(band * (squared / (squared + threshold * threshold)), np.float32)

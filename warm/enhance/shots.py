@@ -1,4 +1,4 @@
-"""Cuts between the shots of a film, from its frames in small."""
+"""Cuts between the shots of a film, from downscaled frames."""
 
 import cv2
 import numpy as np
@@ -6,11 +6,11 @@ from numpy.typing import NDArray
 
 SMALL = (64, 36)
 MIN_CHANGE = 14.0
-"""Mean change of the luma from one frame to the next at which there may be a cut, levels."""
+"""Smallest mean change of the luma between frames, in levels, that may be a cut."""
 CHANGE_FACTOR = 4.0
-"""A cut changes the picture this much more than the frames before it changed it."""
+"""A cut changes the picture by at least this factor more than the preceding frames did."""
 MEMORY = 0.8
-"""Weight of the past in the mean of those changes."""
+"""Weight of the past in the running mean of those changes."""
 
 
 class ShotDetector:

@@ -1,8 +1,8 @@
 """Steady alignment of tracked faces: one smooth transform and one weight for each frame.
 
-The head is smoothed as in a preparation, with its motion in the picture and a locked scale. The
-template of the restoration is fixed to the head by five points whose place on it changes slowly, so
-that a moving mouth does not move the crop.
+The head is smoothed as in a preparation, with its motion in the picture and a locked scale. Five
+points, whose positions on the head change slowly, fix the template of the restoration to the head,
+so a moving mouth does not move the crop.
 """
 
 from dataclasses import dataclass
@@ -20,16 +20,16 @@ from warm.enhance.alignment import FIVE_POINTS, TEMPLATE_SIZE, aligned_transform
 from warm.enhance.face_tracks import FaceTrack
 
 CROP = Crop(iod=126.0, eyes=(256.0, 240.0))
-"""Geometry of the crop in which the head is smoothed: that of the template."""
+"""Geometry of the crop in which the head is smoothed: the same as the template's."""
 POSE_S = 2.0
-"""The place of the five points on the head is smoothed over this long."""
+"""Time over which the positions of the five points on the head are smoothed."""
 RAMP_S = 0.24
 """Faces that enter, leave or are covered fade in and out within this time."""
 SHAPE_FULL, SHAPE_NONE = 0.22, 0.38
-"""Misfit of the five points to the template, in distances of the eyes: a face from the front has
-less than the first; one in profile, which is not restored, more than the second."""
+"""Misfit of the five points to the template, in eye distances: a frontal face has less than the
+first; a face in profile, which is not restored, more than the second."""
 MAX_UNKNOWN = 0.3
-"""Share of the frames whose motion may be unknown, as it is for very small faces."""
+"""Largest share of frames with unknown motion; the motion of very small faces is unknown."""
 TEMPLATE_IOD = float(np.linalg.norm(FIVE_POINTS[1] - FIVE_POINTS[0]))
 
 
@@ -44,7 +44,7 @@ class SteadyFace:
     weights: NDArray[np.float64]
     """(n,) 0 where the face is covered or in profile, 1 where it is seen well."""
     gaps: NDArray[np.float64]
-    """(n,) gap between the lips, in distances of the eyes."""
+    """(n,) gap between the lips, in eye distances."""
 
     @property
     def end(self) -> int:
@@ -75,13 +75,13 @@ def smooth_head(
     fps: float,
     settings: TrackSettings,
 ) -> NDArray[np.float64]:
-    """Smooth (n, k, 2) landmarks by the motion of the picture, or by a filter if it is unknown."""
+    """Smooth (n, k, 2) landmarks by the head's motion, or by a filter if that is unknown."""
     unknown = np.isnan(motions).any(axis=(1, 2))
     if len(motions) and unknown.mean() <= MAX_UNKNOWN:
         return fuse(stable, motions, settings.landmark_weight)
     size = (
         float(np.median(np.ptp(stable[..., 0], axis=1))) / TEMPLATE_IOD
-    )  # near the eyes' distance
+    )  # approximately the eye distance
     return one_euro_smooth(stable / size, fps, settings.one_euro) * size
 
 
@@ -98,7 +98,7 @@ def filled(
 def with_template(
     heads: NDArray[np.float64], five: NDArray[np.float64], fps: float
 ) -> NDArray[np.float64]:
-    """Return (n, 2, 3) template to picture; `heads` are steady transforms of the head."""
+    """Return (n, 2, 3) transforms, template to picture; `heads`: steady transforms of the head."""
     on_head = np.stack([apply(invert(h), p) for h, p in zip(heads, five, strict=True)])
     window = min(len(on_head), max(1, round(POSE_S * fps))) | 1
     slow = median_filter(on_head, size=(window, 1, 1), mode="nearest")
@@ -129,12 +129,12 @@ def weights_of(
 
 
 def frontal_weights(misfit: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return weights, 1 for faces from the front and 0 for those in profile."""
+    """Return weights: 1 for frontal faces, 0 for faces in profile."""
     return np.clip((SHAPE_NONE - misfit) / (SHAPE_NONE - SHAPE_FULL), 0.0, 1.0)
 
 
 def misfits(five: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (n,) root mean square distances of (n, 5, 2) points to the template, in IOD."""
+    """Return the (n,) RMS distances of (n, 5, 2) points from the template, in IOD."""
     errors = [apply(fit_similarity(points, FIVE_POINTS), points) - FIVE_POINTS for points in five]
     squared = (np.stack(errors) ** 2).sum(axis=-1).mean(axis=-1)
     return np.asarray(np.sqrt(squared) / TEMPLATE_IOD, np.float64)

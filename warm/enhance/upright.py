@@ -1,4 +1,4 @@
-"""Upright pictures of stored frames for the face finder: turned, square pixels, not too large."""
+"""Upright pictures of stored frames for the face finder: rotated, square pixels, limited size."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from warm.enhance.film_reader import FilmFacts
 from warm.enhance.planes import Planes
 
 MAX_SIDE = 1280
-"""Longest side of the pictures in which faces are sought, pixels."""
+"""Longest side of the pictures in which faces are searched, pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,9 @@ class UprightView:
     """The upright view of the frames of one film."""
 
     stored: tuple[int, int]
-    """(width, height) of a frame as it is stored."""
+    """(width, height) of a stored frame."""
     size: tuple[int, int]
-    """(width, height) to which it is scaled before it is turned; even."""
+    """(width, height) to which it is scaled before it is rotated; even."""
     orientation: Orientation
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Enlargement of the background: everything that no face covers."""
+"""Enlargement of the background: everything outside the faces."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -14,12 +14,12 @@ class Upscaler(Protocol):
     """Enlarges frames. Owned by one thread."""
 
     def enlarge(self, planes: Planes, factor: int) -> Planes:
-        """Return a frame of `factor` times the width and height, which can be drawn on."""
+        """Return a writable frame of `factor` times the width and height."""
         ...
 
 
 class Interpolation:
-    """Enlarges each plane by an interpolation of OpenCV."""
+    """Enlarges each plane with one of OpenCV's interpolations."""
 
     def __init__(self, kernel: int) -> None:
         self._kernel = kernel

@@ -8,12 +8,12 @@ from warm.engines.weights.manifest import GFPGAN
 from warm.installation import is_installed, require_packages
 
 PACKAGES = ("torch", "safetensors")
-"""Both in requirements-enhance.txt, which the extra `warmtalk[enhance]` installs."""
+"""Both are in requirements-enhance.txt, which the extra `warmtalk[enhance]` installs."""
 WITHOUT = "Without it: --method sharpen"
 
 
 def require_gfpgan_packages() -> None:
-    """Raise PackageMissing unless the packages that run the network are installed."""
+    """Raise PackageMissing unless the packages that the network needs are installed."""
     install = "'warmtalk[enhance]'" if is_installed() else "-r requirements-enhance.txt"
     require_packages(PACKAGES, needed_by="--method gfpgan", requirements=install)
 

@@ -1,7 +1,7 @@
-"""Work folder of an enhancement: what a later run of the same command can continue from.
+"""Work folder of an enhancement, from which a later run of the same command can continue.
 
-It lies next to OUT, belongs to one source and one set of options, and is removed when OUT is in
-place. Every file in it is written under another name, synced and renamed, so each is whole.
+It is next to OUT, belongs to one source and one set of options, and is removed once OUT is in
+place. Every file in it is written under another name, synced and renamed, so each is complete.
 """
 
 import fcntl
@@ -31,7 +31,7 @@ HEADER_DIGITS = 8
 
 @dataclass(frozen=True, slots=True)
 class WorkFolder:
-    """An open work folder; only one process has it."""
+    """An open work folder; only one process can hold it."""
 
     path: Path
 
@@ -41,14 +41,14 @@ class WorkFolder:
         return self.path / SOURCE
 
     def read_job(self) -> dict[str, Any] | None:
-        """Return what the folder belongs to; None if it is new or unreadable."""
+        """Return the job that the folder belongs to; None if it is new or unreadable."""
         try:
             return dict(json.loads((self.path / JOB).read_bytes()))
         except (FileNotFoundError, ValueError, TypeError):
             return None
 
     def write_job(self, job: Mapping[str, Any]) -> None:
-        """Note what the folder belongs to."""
+        """Record the job that the folder belongs to."""
         self.write(JOB, json.dumps(job).encode())
 
     def write(self, name: str, data: bytes) -> None:
@@ -63,7 +63,7 @@ class WorkFolder:
         self.write(name, buffer.getvalue())
 
     def read_arrays(self, name: str) -> dict[str, NDArray[Any]] | None:
-        """Return the arrays of a file; None without a readable one."""
+        """Return the arrays of a file; None if it is missing or unreadable."""
         try:
             with np.load(self.path / name, allow_pickle=False) as held:
                 return {key: held[key] for key in held.files}
@@ -102,7 +102,7 @@ class WorkFolder:
         return [body[end - size : end] for size, end in zip(sizes, ends, strict=True)]
 
     def finished_parts(self) -> int:
-        """Return the number of whole parts, from the first on, whose next state is there too."""
+        """Return the number of complete parts, from the first on, whose next state exists too."""
         count = 0
         while self.read_part(count) is not None:
             count += 1
@@ -149,22 +149,22 @@ def take(lock: int, out: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise EnhanceBusy(
-            f"Another process enhances to {out}. Wait until it has finished, or write elsewhere."
+            f"Another process is writing {out}. Wait until it has finished, or write elsewhere."
         ) from error
 
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Convert an OSError at `path` into one that names the next step."""
+    """Convert an OSError at `path` into an error that names the next step."""
     try:
         yield
     except OSError as error:
         if is_out_of_space(error):
             raise EnhanceDiskFull(
-                f"The disk is full ({error.strerror}). What is finished is kept in {path}: make "
-                "room, and run the same command again to continue."
+                f"The disk is full ({error.strerror}). Finished parts are kept in {path}: free "
+                "some space, and run the same command again to continue."
             ) from error
         raise OutputRefused(
-            f"{path} cannot be written ({error.strerror}). Name an OUT in a folder that you may "
+            f"{path} cannot be written ({error.strerror}). Choose an OUT in a folder that you may "
             "write to."
         ) from error

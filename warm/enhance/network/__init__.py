@@ -1,4 +1,4 @@
-"""The network of GFPGAN ("clean" variant), in torch: an encoder, and a decoder that it steers.
+"""The network of GFPGAN ("clean" variant) in torch: an encoder that steers a decoder.
 
-The modules have the names of the published checkpoint, whose tensors load without renaming.
+The modules have the names of the published checkpoint, so its tensors load without renaming.
 """

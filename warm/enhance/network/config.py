@@ -21,16 +21,16 @@ class NetworkConfig:
     size: int = 512
     """Width and height of the picture, pixels: a power of two."""
     style_size: int = 512
-    """Values of a latent."""
+    """Number of values in a latent."""
     channel_multiplier: int = 2
     """Multiplies the channels above 32 px."""
     narrow: float = 1.0
     """Multiplies all channels of the decoder; the encoder has half as many."""
     mlp_layers: int = 8
     input_is_latent: bool = True
-    """The encoder's style code is the latent; False: `style_mlp` maps it to one."""
+    """The encoder's style code is used as the latent; False: `style_mlp` maps it to one."""
     different_w: bool = True
-    """Each layer of the decoder has a latent of its own; False: all share one."""
+    """Each layer of the decoder has its own latent; False: all layers share one."""
     sft_half: bool = True
     """The encoder steers half of the decoder's channels; False: all of them."""
 
@@ -69,12 +69,12 @@ class NetworkConfig:
 
     @property
     def latents(self) -> int:
-        """Latents of the decoder: two a level, of which the last is only for the picture."""
+        """Latents of the decoder: two per level; the last one is used only for the picture."""
         return 2 * len(self.level_sizes)
 
     @property
     def style_code_size(self) -> int:
-        """Values that the encoder computes for the decoder's latents."""
+        """Number of values that the encoder computes for the decoder's latents."""
         return self.style_size * (self.latents if self.different_w else 1)
 
     def encoder_channels(self, size: int) -> int:

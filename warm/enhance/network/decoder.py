@@ -19,7 +19,7 @@ class NormalizeStyle(nn.Module):
     """Divides a style code by its root mean square."""
 
     def forward(self, code: Tensor) -> Tensor:
-        """(b, style) to the same shape; with a code a layer, the mean is over the layers."""
+        """(b, style) to the same shape; with one code per layer, the mean is over the layers."""
         return code * torch.rsqrt(code.square().mean(dim=1, keepdim=True) + EPSILON)
 
 
@@ -78,18 +78,18 @@ class StyleDecoder(nn.Module):
         return latent if latent.ndim == 3 else latent[:, None].expand(-1, self.latents, -1)
 
     def noise(self, number: int) -> Tensor:
-        """Return a stored plane; stored ones, unlike fresh ones, do not flicker in a film."""
+        """Return a stored noise plane; noise drawn for each frame would make a film flicker."""
         return self.noises.get_buffer(f"noise{number}")
 
 
 def steer(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """Scale and shift the last channels in place; the first, if there are more, are kept."""
+    """Scale and shift the last channels in place; any preceding channels stay as they are."""
     x[:, -scale.shape[1] :].mul_(scale).add_(shift)
     return x
 
 
 def style_mlp(style_size: int, layers: int) -> nn.Sequential:
-    """Return the layers that map a style code to a latent; they have odd numbers."""
+    """Return the layers that map a style code to a latent; linear layers have odd indices."""
     mlp = nn.Sequential(NormalizeStyle())
     for _ in range(layers):
         mlp.append(nn.Linear(style_size, style_size))

@@ -1,4 +1,4 @@
-"""Operations that encoder and decoder share."""
+"""Operations shared by the encoder and the decoder."""
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -13,7 +13,7 @@ def activate(x: Tensor) -> Tensor:
 
 
 def double(x: Tensor) -> Tensor:
-    """(b, c, h, w) to (b, c, 2h, 2w), bilinear; pixels are areas, not points."""
+    """(b, c, h, w) to (b, c, 2h, 2w), bilinear, without aligned corners."""
     return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
@@ -23,5 +23,5 @@ def halve(x: Tensor) -> Tensor:
 
 
 def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
-    """A convolution that keeps the size."""
+    """Return a 3x3 convolution that keeps the size."""
     return nn.Conv2d(inputs, outputs, 3, padding=1)

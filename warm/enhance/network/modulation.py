@@ -13,7 +13,7 @@ GAIN = 2**0.5
 
 
 class ModulatedConv(nn.Module):
-    """A convolution that a latent scales by input channel."""
+    """A convolution whose input channels are scaled by a latent."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, style_size: int) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ def demodulated(weight: Tensor, gain: float = 1.0) -> Tensor:
 
 
 def convolve_each(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Convolve (b, inputs, h, w) pictures, each with its own weights; the size stays.
+    """Convolve (b, inputs, h, w) pictures, each with its own weights; the size is kept.
 
     weight: (b, outputs, inputs, k, k); bias: (outputs,). Grouped convolutions are slow on the CPU.
     """

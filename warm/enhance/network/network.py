@@ -32,7 +32,7 @@ class GfpganNetwork(nn.Module):
         self.condition_shift = steering_convs(config)
 
     def use_channels_last(self) -> None:
-        """Store the weights with the channels innermost: a fifth faster on a CPU."""
+        """Store the weights with the channels innermost, which is a fifth faster on a CPU."""
         for parameter in self.parameters():
             value = parameter.data
             if value.ndim == 4:
@@ -41,7 +41,7 @@ class GfpganNetwork(nn.Module):
                 parameter.data = value[0].contiguous(memory_format=torch.channels_last)[None]
 
     def forward(self, picture: Tensor, *, with_heads: bool = False) -> tuple[Tensor, list[Tensor]]:
-        """Return the restored picture; `with_heads`: also what each level of the encoder shows."""
+        """Return the restored picture and, `with_heads`, the RGB picture of each encoder level."""
         down = self.encode(picture)
         deepest = activate(self.final_conv(down[-1]))
         code = self.style_code(deepest)

@@ -6,7 +6,7 @@ from warm.enhance.network.layers import activate, conv3x3, double, halve
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions with a change of size between them, plus the input in the new size."""
+    """Two convolutions with a change of size between them, plus a resized skip connection."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -30,5 +30,5 @@ class UpBlock(ResidualBlock):
     def forward(self, x: Tensor) -> Tensor:
         """(b, inputs, h, w) to (b, outputs, 2h, 2w)."""
         branch = activate(self.conv2(double(activate(self.conv1(x)))))
-        # The 1x1 convolution commutes with the enlargement, and costs a quarter before it.
+        # The 1x1 convolution commutes with the enlargement; before it, it costs a quarter.
         return branch.add_(double(self.skip(x)))
