@@ -349,7 +349,7 @@ def add_routes(app: Flask, settings: Settings) -> None:
 
 
 def head_check(known: Heads | None) -> Callable[[str], bool]:
-    """Return the check of the header by which another head recognises itself."""
+    """Return the check of the header by which heads recognise each other."""
     return lambda value: known is not None and known.peers.sender(value) is not None
 
 

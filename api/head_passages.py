@@ -37,9 +37,9 @@ class Passage:
 
 
 class Passages:
-    """All requests that other heads work on. Any thread; one more watches them while there are any.
+    """All requests that other heads work on. Any thread; while there are any, another watches them.
 
-    A passage ends when its client is gone, and when its head does not answer any more.
+    A passage ends when its client is gone or its head no longer answers.
     """
 
     def __init__(self) -> None:

@@ -153,11 +153,13 @@ def actor_metrics(actors: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
     yield gauge("actors", "Actors of the remote engine.", len(actors))
     yield gauge("actors_working", "Actors that take work.", working)
     queued = {actor["name"]: actor["queued_frames"] for actor in actors}
-    yield labelled_gauge("actor_queued_frames", "Frames that an actor owes.", "actor", queued)
+    yield labelled_gauge(
+        "actor_queued_frames", "Frames that an actor has not returned yet.", "actor", queued
+    )
     for name, text in (
-        ("batches", "Calls that an actor got."),
-        ("replays", "Calls that another actor got as well."),
-        ("restarts", "Starts after an actor had ended."),
+        ("batches", "Calls sent to an actor."),
+        ("replays", "Calls that were also sent to another actor."),
+        ("restarts", "Restarts of an actor."),
     ):
         values = {actor["name"]: actor[name] for actor in actors}
         yield labelled_counter(f"actor_{name}_total", text, "actor", values)

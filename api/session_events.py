@@ -111,8 +111,8 @@ class EventFeed:
             yield sse("error", problem_of(error).body())
 
     def _is_gone(self) -> bool:
-        """True if the server stops, the client is gone or the session is at another head, where the
-        client then continues."""
+        """True if the server stops, the client is gone or the session has moved to another head,
+        where the client continues."""
         has_moved = not self._runtime.sessions.registry.ownership.owns(self._session.id)
         return self._runtime.is_stopping or has_moved or is_disconnected(self._environ)
 
@@ -123,7 +123,7 @@ class EventFeed:
         while True:
             film = self._runtime.sessions.registry.film(self._session)
             if not self._runtime.sessions.registry.ownership.owns(self._session.id):
-                yield None  # without a film here: it is not over
+                yield None  # no film here, but it is not over
                 continue
             if film is None and position.end is None:
                 position = Position(None, 0)  # the whole film to come

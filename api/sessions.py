@@ -21,7 +21,7 @@ from warm.sessions.paths import DEFAULT_SESSION, stored_ids
 from warm.sessions.session import Session
 
 CREDENTIALS = frozenset(("authorization", "x-api-key", "cookie"))
-"""Headers by which another head knows the key of a request."""
+"""Headers with the key or login of a request, which other heads check, too."""
 
 sessions = Blueprint("sessions", __name__)
 
@@ -94,7 +94,7 @@ def show_existing(session_id: str) -> dict[str, Any]:
 @sessions.get("/sessions")
 @operation(answers={200: SessionsAnswer}, tag="sessions", scope="watch")
 def list_all() -> dict[str, Any]:
-    """All sessions that exist, at whichever head."""
+    """All sessions that exist, at all heads."""
     runtime = context().runtime
     others = sessions_elsewhere()
     if others is not None:
@@ -104,7 +104,7 @@ def list_all() -> dict[str, Any]:
 
 
 def sessions_elsewhere() -> list[dict[str, Any]] | None:
-    """Return the sessions of the other heads; None if none is to be asked."""
+    """Return the sessions of the other heads; None if no head is to be asked."""
     heads = context().heads
     if heads is None or g.is_passed:
         return None
@@ -114,7 +114,7 @@ def sessions_elsewhere() -> list[dict[str, Any]] | None:
 
 
 def claim_unclaimed(known: set[str]) -> None:
-    """Have the sessions on disk that no head has belong to this one, so that they are listed."""
+    """Claim the sessions on disk that belong to no head, so that they are listed."""
     registry = context().runtime.sessions.registry
     for session_id in stored_ids(registry.results):
         if session_id not in known and session_id not in registry:

@@ -11,10 +11,10 @@ class HeadAnswer(Answer):
     name: str
     url: str = Field(description="Address at which the other heads reach it.")
     version: str
-    is_own: bool = Field(description="Whether this head has made the answer.")
+    is_own: bool = Field(description="True if this head made the answer.")
     is_answering: bool
     is_draining: bool | None = Field(description="Null if it does not answer.")
-    sessions: list[str] | None = Field(description="Those that belong to it at present.")
+    sessions: list[str] | None = Field(description="Those that it has; null if it does not answer.")
 
 
 class HeadsAnswer(Answer):
@@ -24,11 +24,11 @@ class HeadsAnswer(Answer):
 
 
 class OwnHeadAnswer(Answer):
-    """What a head asks another one."""
+    """The state that a head reports to another one."""
 
     head: str
     version: str
-    holds: bool = Field(description="Whether the session belongs to it.")
+    holds: bool = Field(description="True if the session belongs to it.")
     is_draining: bool
     sessions: list[str]
 
@@ -44,7 +44,7 @@ class DrainedAnswer(Answer):
     """The state of a head that takes no more sessions."""
 
     head: str
-    is_drained: bool = Field(description="Whether it can be stopped without ending any speech.")
-    sessions: list[str] = Field(description="Those that are still there.")
+    is_drained: bool = Field(description="True if it can be stopped without ending any speech.")
+    sessions: list[str] = Field(description="Sessions that it still has.")
     speaking: int = Field(description="Clips that are being rendered.")
     waiting: int = Field(description="Requests to speak that wait.")

@@ -25,7 +25,7 @@ CONNECT_S = 2.0
 """Longest wait for the connection to another head."""
 PIECE_BYTES = 1 << 16
 PASSED_SESSION = "Warmtalk-Session"
-"""Header of a request that was passed on: its session, wherever the client has named it."""
+"""Header of a request that was passed on: its session, wherever the client named it."""
 NOT_HELD = "Warmtalk-Not-Held"
 """Header of the answer of a head that does not have the session of a request passed to it."""
 OF_CONNECTION = frozenset(
@@ -42,7 +42,7 @@ REPORTS = frozenset(
         "warmtalk-session",
     )
 )
-"""Headers that are written anew."""
+"""Headers of the received request that are replaced by those of this head."""
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +58,10 @@ class NotHeld(RuntimeError):
 def pass_on(
     head: Head, peers: Peers, passages: Passages, *, session_id: str | None = None
 ) -> Response:
-    """Have another head answer the current request, which concerns `session_id`, if any session.
+    """Have another head answer the current request.
 
-    Raises HeadUnreachable and NotHeld, after which another head may be asked, and HeadLost.
+    `session_id`: the session that the request concerns; None if it concerns no session. Raises
+    HeadUnreachable and NotHeld, after which another head may be asked, and HeadLost.
     """
     body = body_to_send()
     connection = connection_to(head, CONNECT_S)
@@ -91,7 +92,7 @@ def pass_on(
 
 
 def body_to_send() -> Iterator[bytes] | bytes | None:
-    """Return the body of the current request, also if its beginning was read; raises
+    """Return the body of the current request, even if its beginning has been read; raises
     BodyIncomplete and BadBody."""
     received = g.get("received_body")
     if received is None and has_files(request.content_type or ""):
@@ -118,7 +119,7 @@ def send_request(
 ) -> None:
     """Send the current request; a body that is still arriving is sent by a thread of its own.
 
-    `own_headers`: those of this head.
+    `own_headers`: headers that this head adds.
     """
     connection.putrequest(
         request.method, request_target(), skip_host=True, skip_accept_encoding=True
@@ -180,7 +181,7 @@ def response_of(
     passage: Passage,
     passages: Passages,
 ) -> Response:
-    """Return the response for the client, which is read as the client takes it."""
+    """Return the response for the client; it is read from the other head as the client takes it."""
 
     def pieces() -> Iterator[bytes]:
         while piece := response.read1(PIECE_BYTES):

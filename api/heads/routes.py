@@ -55,7 +55,7 @@ def list_all() -> dict[str, Any]:
     scope="public",
 )  # fmt: skip
 def show_own() -> dict[str, Any]:
-    """For other heads: what this head has."""
+    """For other heads: the state of this head."""
     known = require_head()
     session_id = read_query(HeadSessionQuery).session_id
     return {
@@ -109,10 +109,10 @@ def drain() -> dict[str, Any]:
 def leave(app_context: AppContext, session_id: str, *, disturbs: bool = False) -> str | None:
     """Leave a session to other heads; return the reason if it stays.
 
-    With `disturbs`, those who watch it live are disconnected.
+    With `disturbs`, its live viewers are disconnected.
     """
     if not disturbs and not app_context.runtime.sessions.registry.ownership.is_settled(session_id):
-        return "it has just come"
+        return "it was claimed just now"
     if app_context.conversations.is_answering(session_id):
         return "a turn is being answered"
     if disturbs:
@@ -171,7 +171,7 @@ def head_json(head: Head) -> dict[str, Any]:
 
 
 def require_head() -> Heads:
-    """Return the heads; raises NoHeads, and NotAHead unless another one has sent the request."""
+    """Return the heads; raises NoHeads, and NotAHead unless another head sent the request."""
     known = context().heads
     if known is None:
         raise NoHeads

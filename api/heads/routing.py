@@ -32,7 +32,7 @@ from warm.heads.peers import HEAD_HEADER, RELAY_HEADER
 SESSION_HEADER = "X-Session-Id"
 """Header by which a client names the session of a request whose body names it."""
 ROUTED_HEADER = "Warmtalk-Routed"
-"""Header by which a proxy reports the session for which it has chosen this head."""
+"""Header by which a proxy reports the session for which it chose this head."""
 SETTLE_S = 8.0
 """Longest search for the head of a session, while heads end and start."""
 POLL_S = 0.1
@@ -47,7 +47,7 @@ FOLDERS_OF_HEADS = (
     *("/jobs/", "/uploads/", "/results/", "/generate/", "/status/", "/video/", "/chat/<job_id>"),
     *("/talks/", "/clips/<", "/talk-status/", "/audios/", "/images/"),
 )
-"""Routes of things that belong to one head, and that no request can find by a session."""
+"""Routes of jobs, uploads and the like, which belong to one head and to no session."""
 
 
 def route_to_heads(app: Flask) -> None:
@@ -101,7 +101,7 @@ def route_late(error: HeldElsewhere) -> ResponseReturnValue:
 
 
 def refused(error: HeldElsewhere) -> Response:
-    """Refuse a request that cannot be passed on (any more)."""
+    """Refuse a request that cannot be passed on."""
     response = answer_problem(error)
     response.headers[NOT_HELD] = error.session_id
     return response
@@ -135,17 +135,17 @@ def settle(heads: Heads, session_id: str) -> Response | None:
             raise HeadSilent(session_id, holder)
 
 
-def asks_for_it(heads: Heads, session_id: str) -> bool:
-    """True if a proxy has chosen this head for a session, so that the session should come here."""
+def wants_session(heads: Heads, session_id: str) -> bool:
+    """True if a proxy chose this head for a session, so that the session should move here."""
     return request.headers.get(ROUTED_HEADER) == session_id and not heads.is_draining
 
 
 def answer_of(heads: Heads, holder: Head, session_id: str) -> Response | None:
-    """Return the answer of the head that has a session; None if the session may be free by now.
+    """Return the answer of the head that has a session; None if the session may now be free.
 
     Raises HeadSilent, HeadLost and BodyIncomplete.
     """
-    if asks_for_it(heads, session_id) and heads.peers.release(holder, session_id):
+    if wants_session(heads, session_id) and heads.peers.release(holder, session_id):
         return None
     if heads.peers.is_silent(holder):
         raise HeadSilent(session_id, holder)
@@ -173,7 +173,7 @@ def is_socket() -> bool:
 
 def seek_elsewhere(response: Response) -> Response:
     """Return the answer of another head if this one does not know the job or upload of a request.
-    Jobs and uploads belong to the head that has received them."""
+    Jobs and uploads belong to the head that received them."""
     heads, rule = context().heads, request.url_rule
     if heads is None or rule is None or response.status_code != HTTPStatus.NOT_FOUND:
         return response
@@ -192,7 +192,7 @@ def seek_elsewhere(response: Response) -> Response:
 
 
 def name_head(response: Response) -> Response:
-    """Name the head in its response, unless another one has made it."""
+    """Name this head in the response, unless another head made the response."""
     heads = context().heads
     if heads is not None:
         response.headers.setdefault(HEAD_HEADER, heads.own.name)

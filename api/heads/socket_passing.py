@@ -33,7 +33,7 @@ from warm.heads.head import Head
 from warm.heads.peers import Peers, connection_to
 from warm.live.errors import LiveUnavailable
 
-HEAD_END = b"\r\n\r\n"
+HEADERS_END = b"\r\n\r\n"
 HANDSHAKE_S = 15.0
 """Longest wait for the answer to a handshake; the other head may start its live process first."""
 
@@ -57,7 +57,7 @@ def pass_socket_on(head: Head, peers: Peers, session_id: str) -> Response:
         upstream = connection.sock
         try:
             upstream.sendall(handshake({**peers.headers, PASSED_SESSION: session_id}))
-            answer = peek_head(upstream)
+            answer = peek_headers(upstream)
         except OSError as error:
             raise HeadLost(head) from error
         if not answer.startswith(b"HTTP/1.1 101 "):
@@ -89,8 +89,8 @@ def handshake(own_headers: Mapping[str, str]) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-def peek_head(sock: socket.socket) -> bytes:
-    """Return the head of a response, which stays in the socket; raises OSError."""
+def peek_headers(sock: socket.socket) -> bytes:
+    """Return the status line and headers of a response, left in the socket; raises OSError."""
     deadline_s = time.monotonic() + HANDSHAKE_S
     while (left_s := deadline_s - time.monotonic()) > 0:
         if not select.select([sock], [], [], left_s)[0]:
@@ -98,15 +98,15 @@ def peek_head(sock: socket.socket) -> bytes:
         seen = sock.recv(PIECE_BYTES, socket.MSG_PEEK)
         if not seen:
             raise ConnectionResetError("the connection was closed before its answer")
-        end = seen.find(HEAD_END)
+        end = seen.find(HEADERS_END)
         if end >= 0:
-            return seen[: end + len(HEAD_END)]
-        time.sleep(0.01)  # a part of a head has arrived
+            return seen[: end + len(HEADERS_END)]
+        time.sleep(0.01)  # only a part of the headers has arrived
     raise TimeoutError("the answer to the handshake did not arrive in time")
 
 
 def opened(answer: bytes) -> Response:
-    """Return the response that opens the WebSocket, as the other head has made it."""
+    """Return the response that opens the WebSocket, as the other head made it."""
     response = Response(status=HTTPStatus.SWITCHING_PROTOCOLS)
     response.headers.clear()
     for name, value in header_lines(answer):
@@ -115,9 +115,9 @@ def opened(answer: bytes) -> Response:
     return response
 
 
-def header_lines(head: bytes) -> Iterator[tuple[str, str]]:
-    """Yield the headers of a head."""
-    for line in head.decode("latin-1").split("\r\n")[1:]:
+def header_lines(answer: bytes) -> Iterator[tuple[str, str]]:
+    """Yield the headers of a response."""
+    for line in answer.decode("latin-1").split("\r\n")[1:]:
         name, separator, value = line.partition(":")
         if separator:
             yield name.strip(), value.strip()

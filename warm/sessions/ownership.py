@@ -11,7 +11,7 @@ from warm.heads.claims import Claims
 
 LINGER_S = 15.0
 MAX_UNUSED = 256
-"""Time for which the claims of sessions that do not exist are kept, and the most of them."""
+"""Time for which claims of sessions that do not exist are kept, and their largest number."""
 SETTLED_S = 2.0
 """Time for which a session stays with the head that has just claimed it."""
 
@@ -51,7 +51,7 @@ class Ownership:
         return self._claims is None or session_id in self._owned
 
     def claim(self, session_id: str) -> None:
-        """Have a session belong to this server, and load it if it did not.
+        """Claim a session for this server, and load it, unless that has been done.
 
         Raises HeldElsewhere, LocksNotShared, NotDistinct and OSError.
         """
@@ -113,7 +113,10 @@ class Ownership:
             yield
 
     def disown(self, session_id: str) -> None:
-        """Have every use claim a session again, within `changing`; it stays locked."""
+        """Require a new claim before the next use of a session, which stays locked.
+
+        Only within `changing`.
+        """
         self._owned.pop(session_id, None)
 
     def release(self, session_id: str) -> None:
@@ -123,7 +126,7 @@ class Ownership:
             self._claims.release(session_id)
 
     def _release_unused(self) -> None:
-        """Release the claims of sessions that do not exist and that nobody asks for any more."""
+        """Release the claims of sessions that do not exist and are no longer requested."""
         now_s = time.monotonic()
         unused = sorted(
             (used_s, session_id)

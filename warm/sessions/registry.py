@@ -34,7 +34,7 @@ class SessionRegistry:
         """`writer`: kind of the films' writer."""
         self.results = results
         self.ownership = Ownership()
-        """The sessions that belong to this server. To be set before use."""
+        """The sessions that belong to this server; set before the registry is used."""
         self._writer = writer
         self._clock = clock
         self._sessions: dict[str, Session] = {}
@@ -54,14 +54,15 @@ class SessionRegistry:
     def lookup(self, session_id: str, client: str = "") -> Session:
         """Return the session of this id, or a new one of `client` that is not registered.
 
-        It belongs to this server then. Raises BadSessionId, and the errors of `Ownership.claim`.
+        The session then belongs to this server. Raises BadSessionId, and the errors of
+        `Ownership.claim`.
         """
         check_session_id(session_id)
         self.ownership.claim(session_id)
         return self._get(session_id) or self.new(session_id, client)
 
     def peek(self, session_id: str) -> Session:
-        """Return a session as far as this server knows it, whichever server it belongs to."""
+        """Return a session as this server knows it, even if it belongs to another server."""
         return self._get(session_id) or self.new(session_id)
 
     def current(self, session: Session) -> Session:

@@ -25,7 +25,7 @@ class Trash:
     """
 
     def __init__(self, results: Path, owner: str = "") -> None:
-        """`owner`: name of this server if several use the folder; it leaves the trash of others."""
+        """`owner`: name of this server if several use the folder. Each empties its own trash."""
         self._results = results
         self._folder = results / "heads" / f"{PREFIX}{owner}" if owner else results / FOLDER
         self._prefix = f"{PREFIX}{owner}+" if owner else PREFIX
