@@ -132,6 +132,7 @@ class DriverProcess:
             self._process.wait(EXIT_S)
         except subprocess.TimeoutExpired:
             self.kill()
+        end_session(self._process.pid)
 
     def kill(self) -> None:
         """End the process and a local Ray at once."""
@@ -139,6 +140,7 @@ class DriverProcess:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._wire.close()
         self._process.wait()
+        end_session(self._process.pid)
 
     def _send(self, header: Mapping[str, Any], payload: Sequence[Buffer]) -> None:
         try:
@@ -187,6 +189,15 @@ class DriverProcess:
             answer.set_exception(self._ended)
         if not self._connected.done():
             self._connected.set_exception(self._ended)
+
+
+def end_session(session: int) -> None:
+    """Kill the processes of Ray that a driver has left: some are in process groups of their own."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                os.kill(int(stat.parent.name), signal.SIGKILL)
 
 
 def environment(options: ClusterOptions) -> dict[str, str]:

@@ -165,6 +165,7 @@ def test_batches_wait_while_no_actor_works_and_after_the_loss_of_the_connection(
     os.kill(driver.pid, signal.SIGKILL)
     wait_until(lambda: raises_lost(engine), "the loss of the connection in the status")
     engine.unload()
+    wait_until(lambda: not processes_of(driver.pid), "the end of all processes of that Ray")
     engine.load()
     assert_same(waiting.patches(), rig.local.submit(rig.requests()).patches())
 
