@@ -123,7 +123,7 @@ def test_only_the_extras_require_pytorch(wheel: Path) -> None:
     required = [line for line in lines if line.startswith("Requires-Dist: ")]
     torch = [line for line in required if "torch" in line]
     extras = {line.partition("; extra == ")[2] for line in torch}
-    assert extras == {'"coqui"', '"musetalk"'}
+    assert extras == {'"coqui"', '"enhance"', '"musetalk"'}
     assert any(line.startswith("Requires-Dist: flask==") for line in required)
 
 
