@@ -32,7 +32,7 @@ BEFORE_S, AFTER_S = 6.0, 8.0
 PAUSE_S = 0.2
 """Pause of a client after a request without an answer 200."""
 BODY_ONLY = 3
-"""Each session whose number divides by this names itself in the body only."""
+"""Each session whose number is divisible by this is named in the body only."""
 PORTRAIT = "sample_data/grace_hopper.jpg"
 
 
@@ -158,7 +158,7 @@ def kill_and_restart(found: Cluster, speakers: list[Speaker]) -> str:
 
 
 def report(found: Cluster, speakers: list[Speaker], victim: str) -> None:
-    """Print which head has spoken how much, and what was refused."""
+    """Print the number of clips of each head, and the refusals."""
     spoken: Counter[str] = Counter()
     refusals: Counter[str] = Counter()
     for each in speakers:

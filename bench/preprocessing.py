@@ -1,4 +1,4 @@
-"""Preprocessing of ten minutes of talking video, and lips and sound that do not belong together."""
+"""Benchmark of preprocessing: ten minutes of talking video, and the filter of lips and sound."""
 
 import resource
 import subprocess
@@ -80,7 +80,7 @@ def measure_speed(seconds: int) -> list[Figure]:
 
 
 def write_sources(folder: Path, seconds: int) -> None:
-    """Write files of different lengths that show the shared video again and again."""
+    """Write files of different lengths that repeat the shared video."""
     source = folder / "dataset" / "HDTF" / "source"
     source.mkdir(parents=True)
     once = folder / "once.mp4"

@@ -1,7 +1,7 @@
 """`python -m warm container`: the entry point of the image.
 
-It checks what the user has set and mounted, prepares the first start, and becomes the server, or
-another command.
+It checks settings and mounted folders, prepares the first start, and becomes the server, or another
+command.
 """
 
 import argparse
@@ -29,12 +29,12 @@ COMMAND = "container"
 PROGRAM = "python -m warm container"
 SERVE = "serve"
 DEFAULTS = {"host": "0.0.0.0", "results_dir": "/app/storage", "models_dir": "/app/models"}
-"""Settings of a container that neither the user nor a file of the user sets."""
+"""Settings that a container has unless the user sets them."""
 STORAGE, MODELS = "results_dir", "models_dir"
 
 
 def add_container(command: argparse.ArgumentParser) -> None:
-    """Describe `container`, whose words are parsed by what it starts."""
+    """Describe `container`, whose words are parsed by the program that it starts."""
     command.add_argument(
         "words", nargs="*", metavar="COMMAND|--SETTING",
         help="a command with its arguments, or flags of the server; default: the server",
@@ -80,7 +80,7 @@ def start_command(words: Sequence[str]) -> NoReturn:
 
 
 def first_data(settings: Settings, name: str) -> dict[str, str]:
-    """Settings for the start with what the image includes; raises ContainerError."""
+    """Settings for a start with the contents of the image; raises ContainerError."""
     return provide_demo(settings, demo_portrait(), name)
 
 
@@ -111,7 +111,7 @@ def provide_temporary_folder(storage: Path) -> list[str]:
 
 
 class Origin:
-    """The settings, and where each value comes from."""
+    """The settings, and the source of each value."""
 
     def __init__(
         self, flags: Mapping[str, str], translation: Translation, file: Path | None, named: set[str]

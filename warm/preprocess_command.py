@@ -33,7 +33,7 @@ def add_preprocess(command: argparse.ArgumentParser) -> None:
 
 
 def run_preprocess(arguments: argparse.Namespace) -> int:
-    """Preprocess, or check what is there; return 1 if there is no clip or a faulty one.
+    """Preprocess, or check the clips that exist; return 1 if there is no clip or a faulty one.
 
     Raises TrainingDataError and FaceModelError.
     """
@@ -72,7 +72,7 @@ def run_check(config: PreprocessConfig) -> int:
 
 
 def summary(records: "Sequence[SourceRecord]", config: PreprocessConfig) -> list[str]:
-    """Return what was made, and what was not used."""
+    """Return lines about the files that were not used and the clips that were made."""
     clips = [clip for record in records for clip in record.clips]
     seconds = sum(clip["stop"] - clip["start"] for clip in clips) / FPS
     lines = [f"Not used: {record.file}: {record.problem}" for record in records if record.problem]

@@ -38,7 +38,7 @@ export class FilmPlayer {
     return this.#filmId;
   }
 
-  /** The position in the film that is heard, seconds; null if nothing of it is here. */
+  /** The position of the film in playback, seconds; null if no film is loaded. */
   get positionS() {
     return this.#filmId === null ? null : this.#playback.positionS;
   }

@@ -14,9 +14,9 @@ const MAX_RETRY_MS = 60_000;
 const QUIET_INTERVAL_MS = 100;
 /** The film is played if more than this was said that the live stream does not show. */
 const MAX_MISSED_S = 0.5;
-/** How long a film may take until it speaks. */
+/** Longest wait for the film to speak. */
 const FILM_START_MS = 8000;
-/** The server tells within this time what was said, and where in the film the live stream is. */
+/** Longest wait for the server to report what was said, and the position of the live stream in the film. */
 const POSITION_TIMEOUT_MS = 1000;
 
 export class Player {
@@ -37,14 +37,14 @@ export class Player {
   #isLive = false;
   #shownMs = 0;
   #liveFilmId = null;
-  /** The newest state of the session, and the last one of which all was seen or not to be played. */
+  /** The newest state of the session, and the newest one whose film was seen to its end or is not to be played. */
   #session = null;
   #seenSession = null;
 
   /**
    * `film` is a FilmPlayer, `live` a LivePlayer, `playback` an ActivePlayback. Calls
    * `onLive(name, title)` when the live stream is shown, `onReason(reason)` with the reason why it is not, and
-   * `onError(error)` for errors of the film. `refresh()` has `update` called with a new answer.
+   * `onError(error)` for errors of the film. `refresh()` requests a new answer, which `update` receives.
    */
   constructor(options, { film, live, stage, playback, signal, refresh, onLive, onReason, onError }) {
     this.#options = options;
@@ -129,7 +129,7 @@ export class Player {
     }
   }
 
-  /** Shows the live stream, after the film of what was said and will not be in the stream. */
+  /** Shows the live stream, after the part of the film that was not seen and is no longer in the stream. */
   async #showWhenSeen() {
     this.#isReady = true;
     await this.#learnPosition();
@@ -141,13 +141,13 @@ export class Player {
     if (this.#isReady && !this.#isLive) this.#showLive();
   }
 
-  /** True while the live stream says what was seen already: it may be behind the film. */
+  /** True while the live stream repeats what was seen already: it may lag behind the film. */
   get #isRepeating() {
     const { streamedS } = this.#live;
     return streamedS !== null && streamedS < this.#seenS;
   }
 
-  /** Asks what was said, and waits for the position of the live stream. */
+  /** Requests the state of the session, and waits for the position of the live stream. */
   async #learnPosition() {
     const deadlineMs = performance.now() + POSITION_TIMEOUT_MS;
     await Promise.race([this.#refresh(), pause(POSITION_TIMEOUT_MS)]);
@@ -155,12 +155,12 @@ export class Player {
     while (this.#isReady && isUnknown()) await pause(QUIET_INTERVAL_MS);
   }
 
-  /** How much was said that was not seen, and that the live stream has left behind, seconds. */
+  /** Length of the speech that was not seen and that the live stream has passed, seconds. */
   get #missedS() {
     return (this.#live.streamedS ?? this.#session.duration_s) - this.#seenS;
   }
 
-  /** The position in the film up to which all was seen or not to be played, seconds. */
+  /** The position in the film up to which it was seen or is not to be played, seconds. */
   get #seenS() {
     return Math.max(this.#live.positionS ?? this.#seenSession.duration_s, this.#film.positionS ?? 0);
   }

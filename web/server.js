@@ -139,7 +139,7 @@ function json(body) {
   return { headers, body: JSON.stringify(body) };
 }
 
-/** The session of a request as a header too, by which a proxy chooses the server of that session. */
+/** The header that names the session of a request, by which a proxy chooses its server. */
 function sessionHeader(id) {
   return SESSION_ID.test(id ?? "") ? { "x-session-id": id } : {};
 }

@@ -79,8 +79,8 @@ def first_process(process: "subprocess.Popen[bytes]") -> int:
 
 
 def send(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
-    """Send a signal to process 1; the others end with it. A change of user has made it deaf to the
-    end of its parent."""
+    """Send a signal to process 1; the others end with it. It must be ended explicitly, because a
+    process that has changed its user is not ended with its parent."""
     if process.poll() is None:
         with suppress(IndexError, OSError):  # it has ended meanwhile
             os.kill(first_process(process), number)
@@ -154,7 +154,7 @@ class Builder:
             case "EXPOSE" | "STOPSIGNAL" | "VOLUME":
                 pass
             case unknown:
-                raise BuildFailed(f"no step {unknown} is known here")
+                raise BuildFailed(f"the step {unknown} is not supported here")
 
     def _run(self, built: Rootfs, command: str, given: Mapping[str, str]) -> None:
         words, environment = built.command(["/bin/sh", "-c", command], user="0:0", more=given)
@@ -180,7 +180,7 @@ class Builder:
 
 
 def reason_against() -> str:
-    """Why no chroot can be made here, and what to do; empty if it can."""
+    """The reason why no chroot can be made here, with the next step; empty if one can be made."""
     if os.getuid() != 0:
         return "chroot and mount need root"
     if shutil.which("debootstrap") is None:

@@ -1,4 +1,4 @@
-"""The steps of a Dockerfile, read from the file, and the files that its context has."""
+"""The steps of the Dockerfile, and the files of its build context."""
 
 import fnmatch
 import json

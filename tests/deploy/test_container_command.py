@@ -62,7 +62,7 @@ def test_an_address_of_another_machine_is_refused_as_host(
     assert "0.0.0.0" in text
 
 
-def test_the_storage_is_named_by_where_it_comes_from(
+def test_the_storage_is_named_by_its_source(
     environment: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
@@ -109,7 +109,7 @@ def test_a_command_finds_the_storage_of_the_variables(
 
 
 def started(*words: str) -> subprocess.CompletedProcess[str]:
-    """The end of a program of the checkout."""
+    """Run a program of the checkout to its end."""
     return subprocess.run(
         [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False,
         timeout=PATIENCE_S,
@@ -247,6 +247,6 @@ def test_other_settings_have_the_server_prepare_the_demo(image: Path, tmp_path: 
     assert provided(tmp_path, fps=30) == {"preparation": "true", "video_path": portrait}
 
 
-def test_other_avatars_are_not_the_business_of_the_image(image: Path, tmp_path: Path) -> None:
+def test_the_image_leaves_other_avatars_alone(image: Path, tmp_path: Path) -> None:
     assert provided(tmp_path, avatar_id="anna") == {}
     assert not (tmp_path / "storage/avatars").exists()

@@ -1,4 +1,4 @@
-"""What the Dockerfile, its context and compose.yaml promise, without a container engine."""
+"""The Dockerfile, its context and compose.yaml, checked without a container engine."""
 
 import json
 import os
@@ -135,7 +135,7 @@ def test_only_the_first_service_starts_without_a_profile() -> None:
 
 
 @pytest.mark.parametrize("name", ["warmtalk", "warmtalk-gpu"])
-def test_a_service_is_limited_watched_and_stopped_in_peace(name: str) -> None:
+def test_a_service_is_limited_and_watched_and_has_time_to_stop(name: str) -> None:
     service = composed()["services"][name]
     assert {"cpus", "memory"} <= set(service["deploy"]["resources"]["limits"])
     assert service["healthcheck"]["test"][1:] == ["python", "-m", "warm.container.probe"]

@@ -1,4 +1,4 @@
-"""The shipped configurations of nginx and Caddy: TLS, a path, and everything below it at once."""
+"""The shipped configurations of nginx and Caddy: TLS, and all kinds of requests below a path."""
 
 import http.client
 import json
@@ -97,7 +97,7 @@ def answer(place: Place, method: str, path: str, body: object = None) -> Any:
 
 
 def read_until(response: http.client.HTTPResponse, mark: bytes) -> bytes:
-    """What a response that does not end has sent, up to `mark`."""
+    """Read a response that does not end up to `mark`."""
     read, deadline = b"", time.monotonic() + PATIENCE_S
     while mark not in read:
         assert time.monotonic() < deadline, f"no {mark!r} in {PATIENCE_S:g} s, but {read[-300:]!r}"

@@ -38,7 +38,7 @@ class Answer:
 
     @property
     def head(self) -> str | None:
-        """The head that has made it."""
+        """The head that made it."""
         return self.headers.get("Warmtalk-Head")
 
 
@@ -93,7 +93,7 @@ class RunningHead:
             return False
 
     def ask(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
-        """Send a request to this head, past the proxy."""
+        """Send a request directly to this head."""
         return ask(self.port, method, path, body, **headers)
 
     def signal(self, number: int) -> None:

@@ -19,7 +19,7 @@ from tests.scale.heads import NAMES, NO_NGINX, Answer, Cluster, cluster, find_ng
 
 pytestmark = pytest.mark.slow
 PAUSE_S = 0.2
-"""Pause of a client, which leaves time to the head that starts."""
+"""Pause of a client, which leaves processor time for the head that starts."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def speak(found: Cluster, session_id: str, text: str, **headers: str) -> Answer:
 
 
 def clips_of(found: Cluster, session_id: str) -> list[dict[str, Any]]:
-    """The clips of a session, which is idle then."""
+    """The clips of a session, which must be idle."""
     clips: list[dict[str, Any]] = found.ask("GET", f"/sessions/{session_id}").json["clips"]
     return clips
 
@@ -139,9 +139,9 @@ def test_a_silent_session_moves_to_the_head_that_the_proxy_chose(found: Cluster)
             lambda: found[other].ask("GET", "/sessions/moving", **routed).head == other,
             f"head {other} to get the session",
         )
-        told = events.result(timeout=30).content.decode()
-    assert "event: fragment" in told
-    assert "event: reset" not in told  # the film goes on elsewhere
+        received = events.result(timeout=30).content.decode()
+    assert "event: fragment" in received
+    assert "event: reset" not in received  # the film continues elsewhere
     body = {"text": "After.", "session_id": "moving"}
     answer = found[other].ask("POST", "/speak", body)
     assert (answer.status, answer.head, answer.json["clip"]["index"]) == (200, other, 1)

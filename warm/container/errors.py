@@ -1,5 +1,5 @@
-"""Why a container cannot start."""
+"""The error that prevents the start of a container."""
 
 
 class ContainerError(RuntimeError):
-    """The user must change something; the message has one line per fault and names the step."""
+    """The user must change something; the message has one line per fault, with the next step."""

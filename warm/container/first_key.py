@@ -15,7 +15,7 @@ from warm.settings import Settings
 KEY_NAME = "first"
 SCOPES = ("speak", "watch", "prepare")
 FILE_NAME = "first_key"
-"""Holds the key itself, for its owner only. The log does not: logs are copied to other machines."""
+"""Holds the key itself; only its owner can read it. Logs are copied, so they never hold the key."""
 
 
 def provide_first_key(settings: Settings) -> list[str]:
@@ -55,7 +55,7 @@ def make_first_key(keys: Path, path: Path) -> None:
 def note(path: Path) -> str:
     """The note that says where the key is, and how to replace it."""
     return (
-        f"Requests need a key. The first one is in {path}, for its owner only: docker exec"
-        f" CONTAINER cat {path}. Make others with `{own_command('keys', 'add', 'NAME')}`, and"
-        " delete that file."
+        f"Requests need a key. The first one is in {path}, which only its owner can read:"
+        f" docker exec CONTAINER cat {path}. Make others with"
+        f" `{own_command('keys', 'add', 'NAME')}`, and delete that file."
     )

@@ -1,4 +1,4 @@
-"""What an image includes for its first start without a network: face models and the demo avatar."""
+"""Parts of an image for a first start without a network: face models and the demo avatar."""
 
 import json
 import secrets
@@ -30,7 +30,7 @@ def included_face_models() -> Path | None:
 def provide_demo(settings: Settings, portrait: Path, name: str) -> dict[str, str]:
     """Link the demo avatar of the image to the storage unless that has a current one.
 
-    Return settings that have the server prepare it, if the one of the image does not suit these
+    Return settings that make the server prepare it, if the one of the image does not match these
     settings. An avatar `demo` of another picture is never replaced. `name`: the variable of the
     storage and its value. Raises ContainerError if the link cannot be made.
     """

@@ -1,7 +1,7 @@
 """The health check of the image: `python -m warm.container.probe`.
 
-The address is in the environment of the server, so it is right whatever sets host and port. Only
-the standard library is imported, because the check runs every few seconds.
+The address is in the environment of the server, so it is correct however host and port are set.
+Only the standard library is imported, because the check runs every few seconds.
 """
 
 import http.client
@@ -59,8 +59,8 @@ def server_address(proc: Path) -> str | None:
 def probe(address: str) -> tuple[bool, str]:
     """True if the server has been ready and still answers; and its state.
 
-    A supervisor restarts what is unhealthy. So after the start only `/livez` counts: a server that
-    loads its engine again needs no restart.
+    Supervisors restart unhealthy containers. After the start only `/livez` counts, because a server
+    that reloads its engine needs no restart.
     """
     try:
         status, body = get(address, "/health")

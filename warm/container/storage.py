@@ -12,14 +12,14 @@ from tempfile import TemporaryFile
 from warm.container.errors import ContainerError
 
 PROBE_BYTES = 64 << 10
-"""Written to find out if a disk is full."""
+"""Written to check that the disk is not full."""
 LOCK_NAME = ".server-lock"
 """Exists since the first start of a server with this storage."""
 OWN_NAMES = (
     *("archive", "avatars", "heads", "jobs", "sessions", "trash", "uploads"),
     *("full_session.mp4", "jobs.sqlite3", "keys.json", "login_secret", LOCK_NAME),
 )
-"""What the server writes in its folder. The rest, such as `lost+found`, may belong to anybody."""
+"""Names that the server writes in its folder. Others, such as `lost+found`, may have any owner."""
 MAX_CHECKED = 2000
 """Files and folders whose owner is checked, so that a large volume does not delay the start."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -49,7 +49,7 @@ def check_storage(folder: Path, name: str, *, is_shared: bool = False) -> list[s
 
 
 def check_unused(lock: Path, name: str, *, is_shared: bool) -> None:
-    """Raise ContainerError while another server prevents that this one locks a storage.
+    """Raise ContainerError if another server prevents this one from locking a storage.
 
     The server takes the lock itself later; this check names the variable.
     """
@@ -81,7 +81,7 @@ def check_models(folder: Path, name: str) -> list[str]:
     if folder.exists() and not folder.is_dir():
         raise ContainerError(f"{name}: is not a folder; name a folder")
     if not folder.is_dir():
-        return [f"{name}: does not exist, so there are no models but those of the image"]
+        return [f"{name}: does not exist, so only the models of the image are available"]
     if not os.access(folder, os.R_OK | os.X_OK):
         raise ContainerError(f"{name}: {folder} {permission_advice(folder, folder)}")
     if not os.access(folder, os.W_OK):
@@ -155,7 +155,7 @@ def is_on_volume(folder: Path) -> bool:
 
 
 def not_mounted(name: str) -> str:
-    """The note about films that end with the container."""
+    """The note about films that are lost with the container."""
     return (
         f"{name}: no volume is mounted there. Films and avatars are lost when the container is"
         " removed."

@@ -1,6 +1,6 @@
 """Environment names of MuseTalk's lip-sync service, as settings of this server.
 
-Values of the environment that have the prefix WARMTALK_, and flags, come first.
+Variables with the prefix WARMTALK_ and flags take precedence over them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -56,8 +56,8 @@ class Translation:
 def translate(environment: Mapping[str, str], flags: Mapping[str, str]) -> Translation:
     """Translate the variables of an environment; raises ContainerError with a line per bad value.
 
-    `flags` are the settings of the command line by name. They and WARMTALK_… variables win over
-    other variables, whose values are not read then.
+    `flags` are the settings of the command line by name. They and WARMTALK_… variables take
+    precedence over other variables, whose values are then not read.
     """
     found = Translation()
     faults: list[str] = []
@@ -99,7 +99,7 @@ def effect(
 def winners(
     setting: str, environment: Mapping[str, str], flags: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    """Yield name and value of what comes before a variable of another service."""
+    """Yield name and value of sources that take precedence over a variable of another service."""
     if setting in flags:
         yield f"--{setting.replace('_', '-')}", flags[setting]
     own = f"{ENV_PREFIX}{setting.upper()}"

@@ -21,7 +21,7 @@ from warm.training_data.shots import ShotMeter, find_cuts
 from warm.training_data.speaker_tracking import Sighting, SpeakerTracker
 
 ANALYSIS_SIDE = 1280
-"""Larger pictures are scaled down to this for the analysis."""
+"""Longest side in pixels of pictures that are analysed; larger ones are scaled down."""
 SHARPNESS_EVERY = 5
 """Frames between two measurements of the sharpness, which takes as long as the tracking."""
 NOSE, CHIN = 1, 152

@@ -18,8 +18,8 @@ DEFAULT_CONFIG = shipped("configs/training/preprocess.yaml")
 FPS = 25
 """Frame rate of the clips. The training assumes it."""
 MAX_CLIP_FRAMES = 700
-"""28 s. The training reads the wrong 30 s of sound for frames from 750 on, and already from 700 on
-for the spectrogram of its loss on lip sync."""
+"""28 s. For frames from 750 on, the training reads the wrong 30 s of sound; for the spectrogram of
+its lip-sync loss it does so from frame 700 on."""
 MIN_CLIP_FRAMES = 160
 """The training rejects clips of fewer frames than ten samples of 16 frames."""
 
@@ -46,7 +46,7 @@ class PreprocessConfig(BaseModel):
     val_list_hdtf: tuple[str, ...] = ()
     """Parts of names: a speaker with a matching clip is used for validation."""
 
-    # Where.
+    # Output.
     output_root: Path = Path()
     """Folder in which the training will be started."""
     absolute_paths: bool = False
@@ -56,7 +56,7 @@ class PreprocessConfig(BaseModel):
     vfhq_root: Path | None = None
     """Folder such as dataset/VFHQ that gets a copy of the JSON files and lists."""
 
-    # Who is validated.
+    # Speakers and validation.
     val_share: Annotated[float, Field(ge=0, le=0.5)] = 0.05
     """Share of the speakers for validation if no name matches `val_list_hdtf`."""
     speakers_file: Path | None = None
@@ -68,9 +68,9 @@ class PreprocessConfig(BaseModel):
     speaker_similarity: Share = 0.5
     """Cosine of two embeddings above which two sources show the same speaker."""
 
-    # What is used.
+    # Selection.
     max_side: Annotated[int, Field(ge=256, le=4096)] = 1920
-    """Larger videos are scaled down to this many pixels."""
+    """Longest side of the clips in pixels; larger videos are scaled down."""
     min_face_px: Annotated[int, Field(ge=32, le=4096)] = 200
     """Least width of the crop in any frame."""
     max_other_face: Share = 0.5
@@ -82,11 +82,11 @@ class PreprocessConfig(BaseModel):
     min_sync: Annotated[float, Field(ge=-1, le=1)] = 0.15
     """Least correlation of lips and sound."""
     max_sync_lag_frames: Annotated[int, Field(ge=0, le=12)] = 3
-    """Greatest distance of lips and sound."""
+    """Largest offset between lips and sound."""
     min_loudness_dbfs: Annotated[float, Field(ge=-120, le=0)] = -55
     """Least loudness of the loud moments of a clip."""
 
-    # How.
+    # Encoding and processes.
     crf: Annotated[int, Field(ge=0, le=40)] = 15
     preset: Annotated[
         str, Field(pattern="^(ultra|super|very)fast$|^faster$|^fast$|^medium$|^slow$")

@@ -15,13 +15,13 @@ from warm.training_data.segments import Segment
 TILES = 8
 TILE_PX = 192
 MARGIN = 0.35
-"""Shown around the crop, in sides of it."""
+"""Margin shown around the crop, relative to its side."""
 CONTOURS = (
     *((range(17), False), (range(17, 22), False), (range(22, 27), False), (range(27, 31), False)),
     *((range(31, 36), False), (range(36, 42), True), (range(42, 48), True)),
     *((range(48, 60), True), (range(60, 68), True)),
 )
-"""Lines through the 68 landmarks, and whether they are closed."""
+"""Lines through the 68 landmarks; True for closed ones."""
 LINE, POINT, BOX, CROP = (80, 220, 80), (40, 255, 255), (255, 160, 40), (60, 60, 255)
 """BGR."""
 

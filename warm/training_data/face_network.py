@@ -1,4 +1,4 @@
-"""Embeddings of faces by a network of face recognition that the user has."""
+"""Embeddings of faces by a network of face recognition that the user supplies."""
 
 from pathlib import Path
 
@@ -16,8 +16,8 @@ TEMPLATE = np.array(
         *([41.5493, 92.3655], [70.7299, 92.2041]),
     ]
 )
-"""Eyes, tip of the nose and corners of the mouth in a crop of 112x112 pixels, the usual place of
-networks since Deng et al., "ArcFace" (2019)."""
+"""Eyes, tip of the nose and corners of the mouth in a crop of 112x112 pixels, as most networks
+expect them since Deng et al., "ArcFace" (2019)."""
 
 
 class FaceNetwork:
@@ -38,7 +38,7 @@ class FaceNetwork:
                 f"embedding: {str(error)[:200]}"
             ) from error
         if rows.ndim != 1:
-            raise BadPreprocessConfig(f"speaker_model is {path}; its output has no single row.")
+            raise BadPreprocessConfig(f"speaker_model is {path}; its output is not a single row.")
 
     def embedding(
         self, picture: NDArray[np.uint8], landmarks: NDArray[np.int32]

@@ -1,7 +1,7 @@
 """Fingerprints of pictures, by which copies of one recording are recognised.
 
 Copies that were cut, scaled or encoded again differ in their bytes. A fingerprint has a bit for
-each pair of neighbours in a tiny grey picture: whether the right one is brighter.
+each pair of neighbours in a tiny grey picture, which is set if the right one is brighter.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,8 @@ SIDE = 8
 NEAR_BITS = 5
 """Of 64 bits, in which two fingerprints of the same picture may differ."""
 SAME_SHARE, MIN_SAME = 0.5, 3
-"""Fingerprints of the video with fewer of them that the other one has, too."""
+"""Least share and number of the fingerprints of one video that the other one has as well, if both
+show the same pictures; the share refers to the video with fewer fingerprints."""
 MIN_CONTRAST = 8.0
 """Grey levels; flatter pictures look like each other."""
 

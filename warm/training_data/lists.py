@@ -16,7 +16,7 @@ def list_lines(stems: Iterable[str]) -> list[str]:
     """Return the lines of a list.
 
     The training drops the first line as a header. It repeats the first clip, so that a reader that
-    does not drop it reads nothing wrong either.
+    keeps it reads no wrong clip.
     """
     lines = [f"{stem}.json" for stem in sorted(stems)]
     return [*lines[:1], *lines]

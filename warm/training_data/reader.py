@@ -1,8 +1,8 @@
 """Reader of the training data that does what the training's dataset class does.
 
 It follows the description in docs/training-data.md: which clips are rejected, how faces are
-cropped, which frames serve as references, which windows of sound belong to a frame. It serves to
-check a data set before a training is started, and reads files by the paths in the JSON files.
+cropped, which frames serve as references, which windows of sound belong to a frame. It is used
+to check a data set before the training, and reads files by the paths in the JSON files.
 """
 
 import json
@@ -62,7 +62,7 @@ class ReaderOptions:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class TrainingItem:
-    """What the training reads for one sample of T frames."""
+    """The data that the training reads for one sample of T frames."""
 
     pictures: NDArray[np.float32]
     """(T, 3, 256, 256) RGB -1…1: pixel_values_vid."""
@@ -80,7 +80,7 @@ class TrainingItem:
 
 
 def read_list(path: Path) -> list[str]:
-    """Return the names in a list as the training does: no first line, the first word of others."""
+    """Return the names in a list as the training does: first words, without the first line."""
     lines = path.read_text("utf-8").splitlines()[1:]
     return [line.split()[0] for line in lines if line.split()]
 

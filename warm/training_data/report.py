@@ -168,14 +168,14 @@ def speaker_table(speakers: Sequence[dict[str, Any]]) -> str:
         for each in speakers
     )
     return (
-        "<h2>Speakers</h2><p>A speaker with all clips is in one of the two lists. Each video is a "
-        "speaker of its own, unless a reason to join it with others is given.</p><table>"
+        "<h2>Speakers</h2><p>All clips of a speaker are in the same list. Each video is a speaker "
+        "of its own, unless a reason to join it with others is given.</p><table>"
         f"<tr><th>speaker<th>files<th>joined because<th>clips<th>list{rows}</table>"
     )
 
 
 def section(source: dict[str, Any]) -> str:
-    """Return what became of one video."""
+    """Return the results of one video."""
     parts = [f"<h2>{escape(source['file'])}</h2>"]
     if source["problem"]:
         return f"{parts[0]}<p class=bad>Not used: {escape(source['problem'])}</p>"

@@ -79,7 +79,7 @@ def unusable_frames(
         Unusable.OUTSIDE: has_face & is_outside,
         Unusable.SMALL: has_face & is_small,
         Unusable.TURNED: has_face & (np.abs(analysis.yaw_deg) > config.max_yaw_deg),
-        Unusable.SEVERAL: has_face & is_joined(analysis.other, config.max_other_face),
+        Unusable.SEVERAL: has_face & may_show_another(analysis.other, config.max_other_face),
         Unusable.SILENT_END: np.arange(analysis.frames) >= sound_frames,
         Unusable.DAMAGED: analysis.is_damaged,
         Unusable.FROZEN: is_frozen(analysis.is_repeated),
@@ -87,8 +87,8 @@ def unusable_frames(
     }
 
 
-def is_joined(other: NDArray[np.float32], largest: float) -> NDArray[np.bool_]:
-    """(n,) True where another face may be in view, which is looked for once in DETECT_EVERY."""
+def may_show_another(other: NDArray[np.float32], largest: float) -> NDArray[np.bool_]:
+    """(n,) True where another face may be in view; the search runs every DETECT_EVERY frames."""
     seen = np.nan_to_num(other) >= largest
     padded = np.pad(seen, (0, DETECT_EVERY - 1))
     windows = np.lib.stride_tricks.sliding_window_view(padded, DETECT_EVERY)
@@ -96,7 +96,7 @@ def is_joined(other: NDArray[np.float32], largest: float) -> NDArray[np.bool_]:
 
 
 def is_frozen(is_repeated: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(n,) True where a picture is repeated so often that the mouth is not seen to move."""
+    """(n,) True where a picture is repeated at least FROZEN_FRAMES times."""
     flags = np.zeros(len(is_repeated), np.bool_)
     for run in find_runs(is_repeated, np.zeros(len(is_repeated), np.bool_)):
         if run.frames >= FROZEN_FRAMES:

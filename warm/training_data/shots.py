@@ -21,7 +21,8 @@ AROUND = 8
 FADE_FRAMES, FADE = 12, 22.0
 """A difference over this many pictures that may be a dissolve."""
 FADE_STRAIGHTNESS = 0.8
-"""Of a dissolve, in which every picture is a step on a straight line from one shot to the next."""
+"""Least ratio of the whole difference to the sum of its steps in a dissolve, whose pictures lie on
+a straight line from one shot to the next."""
 PRINT_EVERY = 50
 
 Thumbnail = NDArray[np.float32]
@@ -71,8 +72,8 @@ def find_cuts(steps: NDArray[np.float64], strides: NDArray[np.float64]) -> NDArr
 def hard_cuts(steps: NDArray[np.float64]) -> NDArray[np.bool_]:
     """(n,) True for pictures that begin a shot.
 
-    The largest but one of the differences around it tells how much the scene moves: a jump, its
-    own difference left out, has one equal at most by chance.
+    The second largest of the differences around a picture, without its own, measures the movement
+    in the scene. The largest is ignored, because it may be another jump.
     """
     cuts = steps > HARD_CUT
     padded = np.pad(steps, AROUND)

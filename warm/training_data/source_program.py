@@ -1,6 +1,6 @@
 """Work on one raw video, in a process that may die: sound, analysis, clips.
 
-The process leaves three kinds of files that a later one goes on from: the analysis, which is
+The process leaves three kinds of files from which a later one continues: the analysis, which is
 written when the sound is complete; the clips, each with its JSON file last; and the record.
 """
 
@@ -84,7 +84,7 @@ class SourceWork:
         return self.folder / f"{self.record.key[:16]}.npz"
 
     def items(self) -> Iterator[Item]:
-        """Do what is left to do."""
+        """Do the remaining work; yield its progress, then the record."""
         if not self.analysis_path.is_file():
             yield from self._analyse()
         analysis, sound = Analysis.load(self.analysis_path), SourceSound.in_folder(self.folder)
@@ -166,7 +166,7 @@ class SourceWork:
     def _make_clip(
         self, source: "ClipSource", part: "Part", frames: Iterator[ClipFrame]
     ) -> Iterator[None]:
-        """Write a clip, unless an earlier process did; yield after each frame."""
+        """Write a clip, unless an earlier process wrote it; yield after each frame."""
         paths = self.layout.clip(self.record.name, len(self.record.clips))
         if paths.meta.is_file():
             for _ in frames:
@@ -241,7 +241,7 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class ClipSource:
-    """What the clips of a video are made of."""
+    """The inputs for the clips of a video."""
 
     analysis: Analysis
     sound: SourceSound

@@ -1,4 +1,4 @@
-"""Records of finished raw videos: what became of each part, in a JSON file per video."""
+"""Records of finished raw videos: the result for each part, in a JSON file per video."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from warm.training_data.layout import ClipPaths, Layout
 from warm.training_data.sources import Source
 
 FORMAT = 1
-"""Raised when the same configuration gives other clips than before."""
+"""Incremented when the same configuration gives other clips than before."""
 WITHOUT_EFFECT = {
     *("workers", "val_list_hdtf", "val_share", "speakers_file", "speaker_pattern", "vfhq_root"),
     *("video_file_list", "video_clip_file_list_train", "video_clip_file_list_val"),
@@ -40,7 +40,7 @@ class SourceRecord:
     """Width and height of the clips."""
     notes: list[str] = field(default_factory=list)
     unusable: dict[str, int] = field(default_factory=dict)
-    """Frames in no clip by reason."""
+    """Number of frames that are in no clip, by reason."""
     clips: list[dict[str, Any]] = field(default_factory=list)
     """`stem`, `start`, `stop`, `quality`, `bytes` of each clip."""
     rejected: list[dict[str, Any]] = field(default_factory=list)

@@ -72,7 +72,7 @@ def read_part(path: Path, start: int, stop: int, samples_per_frame: int) -> Pcm:
 def write_sound(
     path: Path, sound: SourceSound, *, start_s: Fraction, notes: list[str]
 ) -> Iterator[Fraction]:
-    """Decode the main sound of a video into the two files; yield the seconds done, often.
+    """Decode the main sound of a video into the two files; yield the seconds done regularly.
 
     `start_s`: time stamp of the first picture. Adds to `notes` for the user. Raises MediaError and
     TrainingDataError.

@@ -32,7 +32,7 @@ def open_source(path: Path) -> Iterator[InputContainer]:
     """Open a raw video for demuxing; raises MediaError."""
     head = read_head(path)
     if not head:
-        raise DamagedMediaError(f"{path} is empty (0 bytes). Send the file again.")
+        raise DamagedMediaError(f"{path} is empty (0 bytes). Copy the file again.")
     try:
         container = open_media(path, allowed=DEMUXERS)
     except FFmpegError as error:
@@ -41,7 +41,7 @@ def open_source(path: Path) -> Iterator[InputContainer]:
         if video_format(head) is not None:
             raise DamagedMediaError(
                 f"The video {path} is damaged or truncated ({error.strerror}): its index cannot be "
-                "read. Send it again."
+                "read. Copy it again."
             ) from error
         raise UnknownMediaError(
             f"{path} is not a video that can be read ({error.strerror}). Convert it to MP4."
@@ -51,7 +51,7 @@ def open_source(path: Path) -> Iterator[InputContainer]:
             yield container
         except FFmpegError as error:
             raise DamagedMediaError(
-                f"The video {path} is damaged or truncated ({error.strerror}). Send it again."
+                f"The video {path} is damaged or truncated ({error.strerror}). Copy it again."
             ) from error
 
 

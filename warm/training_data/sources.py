@@ -55,7 +55,7 @@ def find_sources(config: PreprocessConfig, layout: Layout) -> list[Source]:
 
 
 def files_under(root: Path, layout: Layout) -> Iterator[Path]:
-    """Yield the files of a folder and its subfolders, sorted; hidden ones and our own are left."""
+    """Yield the files of a folder and its subfolders, sorted, without hidden and written ones."""
     own = {each.resolve() for each in (layout.clips, layout.metas, layout.report)}
     for folder, subfolders, files in os.walk(root):
         place = Path(folder)
@@ -68,7 +68,7 @@ def files_under(root: Path, layout: Layout) -> Iterator[Path]:
 
 
 def named_sources(paths: list[Path], root: Path, names: "Names") -> Iterator[Source]:
-    """Yield the sources of files; a duplicate names the file that is used."""
+    """Yield the sources of files; the problem of a duplicate names the file that is used."""
     first: dict[str, str] = {}
     for path in paths:
         shown = printable(path.relative_to(root).as_posix())
@@ -134,7 +134,7 @@ def digest_of(path: Path) -> str:
     except OSError as error:
         raise MediaError(f"{path} cannot be read ({error.strerror}).") from error
     if not size:
-        raise MediaError(f"{printable(str(path))} is empty (0 bytes). Send the file again.")
+        raise MediaError(f"{printable(str(path))} is empty (0 bytes). Copy the file again.")
     return digest.hexdigest()
 
 

@@ -19,7 +19,7 @@ GRIDS = (1, 2)
 picture of 1920 is found."""
 MIN_EVIDENCE = 8.0
 """Objects and animals give less evidence of a face than this. Folds of a curtain that the detector
-takes for a second face reach 4; faces in talking videos have 18 and more."""
+takes for a second face reach 4; faces in talking videos have at least 18."""
 JUMP_SIDES = 0.35
 """A face that moves farther than this between two frames, in sides of it, is another one."""
 SAME_FACE_SIDES = 0.5

@@ -1,7 +1,8 @@
 """Speakers of the raw videos, and which of them are used for validation.
 
-Every source is a speaker of its own, unless the configuration says more: a CSV file, a pattern, or
-a network of face recognition. Sources that show the same pictures belong to one speaker as well.
+Every source is a speaker of its own, unless the configuration joins it with others: by a CSV file,
+a pattern, or a network of face recognition. Sources that show the same pictures belong to one
+speaker as well.
 """
 
 import csv
@@ -51,7 +52,7 @@ def find_speakers(records: Sequence[SourceRecord], config: PreprocessConfig) -> 
 
 
 class Groups:
-    """Groups of numbers that grow together."""
+    """Groups of numbers, which can be joined."""
 
     def __init__(self, count: int) -> None:
         self._group = list(range(count))
@@ -145,7 +146,8 @@ def with_validation(speakers: Sequence[Speaker], config: PreprocessConfig) -> tu
 
     As in the reference, a clip is for validation if its name contains a string of
     `val_list_hdtf`, and so is every other clip of its speaker. If no name matches, a share of the
-    speakers is taken in the order of the digests of their names, which no other speaker changes.
+    speakers is taken in the order of the digests of their names, on which other speakers have no
+    influence.
     """
     chosen = {s.name: why for s in speakers if (why := listed_reason(s, config))}
     if not chosen and len(speakers) > 1 and config.val_share:

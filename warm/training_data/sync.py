@@ -29,7 +29,7 @@ Curves = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """How well lips and sound agree: correlations, mean of three measures."""
+    """Agreement of lips and sound: correlations, each the mean of three measures."""
 
     correlation: float
     """At the best lag near 0."""

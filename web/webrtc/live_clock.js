@@ -29,7 +29,7 @@ export class LiveClock {
     if (this.#positions.length > MAX_POSITIONS) this.#positions.shift();
   }
 
-  /** True if a position is known; it may say that nobody speaks. */
+  /** True if a position is known; it may mean that nobody speaks. */
   get hasPosition() {
     return this.#positions.length > 0;
   }

@@ -418,7 +418,7 @@ def test_a_share_of_the_speakers_is_chosen_that_new_speakers_do_not_change() -> 
     assert chosen == again
 
 
-def test_the_only_speaker_is_trained() -> None:
+def test_the_only_speaker_is_used_for_training() -> None:
     assert [s.is_val for s in split(RECORDS[:1], val_share=0.5)] == [False]
 
 
@@ -493,7 +493,7 @@ def test_a_face_is_turned_to_the_place_that_the_network_expects(colour_network: 
     assert red == pytest.approx(np.array([1, -1, -1]) / np.sqrt(3), abs=0.02)
 
 
-def test_a_network_that_is_none_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_network_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.onnx"
     with pytest.raises(BadPreprocessConfig, match="no such file"):
         FaceNetwork(path)
