@@ -24,7 +24,7 @@ class Refused(Exception):
 def request(address: str, session: str, body: dict[str, str] | None = None) -> Any:
     """Send a GET, or a POST of JSON; returns the open response. Raises Refused.
 
-    The header is for a proxy in front of several servers, which cannot read bodies.
+    X-Session-Id lets a proxy in front of several servers choose the server of the session.
     """
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json", "X-Session-Id": session}

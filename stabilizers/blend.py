@@ -54,7 +54,7 @@ def blend(
 ) -> tuple[Box, NDArray[np.uint8]] | None:
     """Return the box that `paste` would change and its new content; None if nothing is visible.
 
-    `frame` stays as it is.
+    `frame` is not modified.
     """
     size = (frame.shape[1], frame.shape[0])
     placed = place(patch, mask, to_frame, size=size, subpixel=subpixel)

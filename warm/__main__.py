@@ -68,7 +68,7 @@ NUMBERS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; exits with status 2 for a bad command line."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] == [CONTAINER]:  # its words may be flags of the server
+    if words[:1] == [CONTAINER]:  # the other arguments may be flags of the server
         return run_container(words[1:])
     return run(parser().parse_args(words))
 
@@ -220,7 +220,7 @@ def run_prepare(arguments: argparse.Namespace) -> int:
 def restorer_of(
     method: EnhanceMethod | None, settings: Settings
 ) -> Callable[[], FaceRestorer] | None:
-    """The constructor of the restorer of `--enhance`; checked now, because it is used late."""
+    """The constructor of the restorer for `--enhance`; the method is checked before any work."""
     if method is None:
         return None
     from warm.enhance.factory import check_method, make_restorer  # noqa: PLC0415  slow

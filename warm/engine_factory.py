@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class BadEngine(ValueError):
-    """The setting `remote_engine` names nothing that can be imported."""
+    """The setting `remote_engine` names an engine that cannot be imported."""
 
 
 def make_engine(settings: Settings) -> Engine:
@@ -40,9 +40,9 @@ def make_engine(settings: Settings) -> Engine:
 
 
 def make_remote_engine(settings: Settings) -> Engine:
-    """Create the engine whose work actors of Ray do; starts nothing.
+    """Create the engine that delegates its work to Ray actors; starts nothing.
 
-    Raises PackageMissing without Ray, BadEngine, and the errors of the engine in the actors.
+    Raises PackageMissing without Ray, BadEngine, and the errors of creating the actors' engine.
     """
     require_packages(RAY_PACKAGES, needed_by="engine = 'remote'", extra="ray")
     from warm.engines.remote.engine import RemoteEngine  # noqa: PLC0415  only if it is chosen
@@ -62,7 +62,7 @@ def make_remote_engine(settings: Settings) -> Engine:
 
 
 def settings_of_actors(settings: Settings) -> Settings:
-    """Return the settings for the engines of the actors: without secrets, with whole paths."""
+    """Return the settings for the engines of the actors: no secrets, absolute paths."""
     changes: dict[str, object] = {"engine": settings.lip_engine}
     for name, value in settings:
         if isinstance(value, SecretStr):
@@ -73,15 +73,15 @@ def settings_of_actors(settings: Settings) -> Settings:
 
 
 def make_own_engine(path: str, settings: Settings) -> Engine:
-    """Create an engine of the user by its `module:name`; raises BadEngine."""
+    """Create a user-defined engine from its `module:name`; raises BadEngine."""
     module, _, name = path.partition(":")
     try:
         make = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise BadEngine(
-            f"remote_engine = {path!r} cannot be imported ({error}); it must be `module:name` of a "
-            "function or class that makes an engine from the settings, in a module that this "
-            "process and the actors find (PYTHONPATH)"
+            f"remote_engine = {path!r} cannot be imported ({error}); it must be the `module:name` "
+            "of a function or class that makes an engine from the settings, in a module that this "
+            "process and the actors can import (PYTHONPATH)"
         ) from error
     engine: Engine = make(settings)
     return engine

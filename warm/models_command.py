@@ -25,7 +25,7 @@ def add_models(command: argparse.ArgumentParser) -> None:
     fetched.add_argument("--parser", action="store_true", help="also the optional face parser")
     fetched.add_argument("--tiny", action="store_true", help="also the optional tiny autoencoder")
     fetched.add_argument(
-        "--enhance", action="store_true", help="only GFPGAN, with which `enhance` restores faces"
+        "--enhance", action="store_true", help="only GFPGAN, which `enhance` needs to restore faces"
     )
     fetched.add_argument(
         "--force", action="store_true", help="also replace weights that are not official"

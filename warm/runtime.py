@@ -72,7 +72,7 @@ class Runtime:
         live: LiveSink = NO_LIVE,
         claims: Claims | None = None,
     ) -> None:
-        """`live` receives the frames of sessions with live viewers; `claims`: None if no other
+        """`live` receives the frames of sessions with live viewers; `claims` is None if no other
         server uses the results folder."""
         self.avatar = avatar
         self.counters = Counters()
@@ -517,8 +517,8 @@ class Runtime:
     def hand_over(self, session_id: str, *, disturbs: bool = False) -> str | None:
         """Leave a session to the other servers of the folder; return the reason if it stays.
 
-        A session that speaks stays, and without `disturbs` one with live viewers as well. Raises
-        NotReady if the disk does not respond.
+        A session that is speaking stays; without `disturbs`, one with live viewers stays too.
+        Raises NotReady if the disk does not respond.
         """
         ownership = self.sessions.registry.ownership
         if not ownership.owns(session_id):

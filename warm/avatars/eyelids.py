@@ -23,7 +23,10 @@ def close_lids(
 def lid_changes(
     picture: NDArray[np.uint8], extras: Mapping[str, NDArray[Any]], shown: Shown
 ) -> Iterator[tuple[Box, NDArray[np.uint8]]]:
-    """Yield the boxes that `close_lids` would change, and their new content, if both are apart."""
+    """Yield the boxes that `close_lids` would change, and their new content.
+
+    The content is right only if the boxes do not overlap.
+    """
     for lid in lids_of(extras, shown):
         change = blend(picture, *lid)
         if change is not None:

@@ -18,9 +18,9 @@ ENGINES = {"viseme": 17, "musetalk": 1}
 RECIPE = 14
 """Version of preparation: increased when the same source and settings give a different result."""
 ENHANCEMENT = 1
-"""Version of the enhancement of faces, likewise."""
+"""Version of the enhancement of faces: increased for the same reason."""
 EnhanceMethod = Literal["gfpgan", "sharpen"]
-"""Method by which faces are enhanced: restored by a network, or only sharpened."""
+"""Method of enhancing faces: `gfpgan` restores them by a network, `sharpen` only sharpens."""
 Teeth = Literal["close", "keep"]
 """Treatment of a photo with parted lips: closed lips, or its own teeth at rest and in speech."""
 COLOUR = re.compile(r"#(?:[0-9a-fA-F]{3}){1,2}")
@@ -53,7 +53,7 @@ class PreparationSettings:
     background: str | None = None
     """Shown in place of what is behind the person: `#rrggbb`, or the path of a picture."""
     enhance: EnhanceMethod | None = None
-    """The faces of the source are enhanced by this method first; None: it is used as it is."""
+    """Method by which the faces of the source are enhanced first; None: no enhancement."""
     engine: str = "viseme"
     """The lip engine that prepares its own data."""
     recipe: tuple[tuple[str, str | int], ...] = ()

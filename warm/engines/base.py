@@ -184,20 +184,20 @@ class ExtendableEngine(Protocol):
 
 @runtime_checkable
 class HeadEncoder(Protocol):
-    """Optional interface of an engine that encodes speech without its device.
+    """Optional interface of an engine that can encode speech without its device.
 
-    Behind actors (`warm/engines/remote/`), its speech is encoded next to the render thread; that of
-    any other engine is encoded by an actor.
+    If the engine runs in actors (`warm/engines/remote/`), its speech is encoded in the server's
+    process; that of any other engine is encoded by an actor.
     """
 
     def load_encoder(self) -> None:
-        """Load what `encode_speech`, `encode_part` and `listen` need, but no more."""
+        """Load only what `encode_speech`, `encode_part` and `listen` need."""
         ...
 
 
 @runtime_checkable
 class UnhurriedPatches(Protocol):
-    """Optional interface of pending patches for which the render thread need not stand still."""
+    """Optional interface of pending patches for which the render thread need not block."""
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for the patches; True if `PendingPatches.patches` would return at once."""

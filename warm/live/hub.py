@@ -238,7 +238,7 @@ class LiveHub:
         self._refresh(session_id)
 
     def leave(self, session_id: str, reason: str) -> None:
-        """End the feed of a session, whose viewers are disconnected; waits at most `CLEAR_S`."""
+        """End the feed of a session and disconnect its viewers; waits at most `CLEAR_S`."""
         if session_id not in self._sessions or not self._supervisor.is_ready:
             return
         params = {"session": session_id, "reason": reason}

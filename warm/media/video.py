@@ -94,10 +94,10 @@ class Video:
         self.backdrop: Sequence[int] = WHITE
         """BGR colour behind transparent parts."""
         self.interpolation = EXACT_SCALING
-        """Of the conversion and scaling to pictures."""
+        """Interpolation of the conversion and scaling to pictures."""
         self._has_alpha = False
         self.start_s = Fraction(0)
-        """Time stamp of the first frame, on the clock of the file; set when it is read."""
+        """Timestamp of the first frame, on the file's clock; set when that frame is read."""
         self._end_s = Fraction(0)
         """End of the last frame that was decoded."""
         self._is_read_to_end = False
@@ -150,7 +150,7 @@ class Video:
             yield last[1]
 
     def stored_frames(self) -> Iterator[VideoFrame]:
-        """Yield the frames of `frames` as they are stored; one that is shown for longer again."""
+        """Yield the frames of `frames` as stored; a frame that is shown longer is repeated."""
         yield from frames_at_rate(self._timed(), self._fps)
 
     def _timed(self) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:

@@ -11,7 +11,7 @@ DEMO_PORTRAIT = Path("mpl-data", "sample_data", "grace_hopper.jpg")
 
 
 def demo_portrait() -> Path:
-    """The photo of the demo; finds matplotlib's files without importing it, which is slow."""
+    """The demo photo; finds matplotlib's files without importing matplotlib, which is slow."""
     spec = find_spec("matplotlib")
     if spec is None or spec.origin is None:
         raise MediaError(

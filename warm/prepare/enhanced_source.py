@@ -23,7 +23,7 @@ STAGE = "enhancing"
 NAME = "enhanced"
 """Name of the file, without its suffix."""
 UPSCALES = (1, 2)
-"""Small sources are enlarged, because the restored detail would not fit into them."""
+"""Small sources are enlarged, because they have too few pixels for the restored detail."""
 SHARPENED_NOTE = "The faces of the source were sharpened first, which restores no detail."
 RESTORED_NOTE = "The faces of the source were restored by {method} first, which invents detail."
 
@@ -37,9 +37,9 @@ def enhanced_source(
     restorer: MakeRestorer,
     progress: Progress,
 ) -> Iterator[Path]:
-    """Yield a source whose faces are enhanced, in `folder`; it is removed at the end.
+    """Yield a copy of a source in `folder` with enhanced faces, which is removed at the end.
 
-    Without `settings.enhance` it is the source itself. Raises MediaError, WeightsError,
+    Without `settings.enhance` it yields the source itself. Raises MediaError, WeightsError,
     PackageMissing, EnhancementFailed and DiskFullError.
     """
     if settings.enhance is None:
@@ -65,7 +65,7 @@ def enhanced_source(
     except EnhanceDiskFull as error:
         raise DiskFullError(str(error)) from error
     except (EnhanceError, FilmError) as error:
-        raise EnhancementFailed(f"{error} Or prepare it without enhance.") from error
+        raise EnhancementFailed(f"{error} Or prepare the avatar without enhance.") from error
     progress(STAGE, 1, 1)
     try:
         yield out
@@ -74,7 +74,7 @@ def enhanced_source(
 
 
 def enhancement_notes(settings: PreparationSettings) -> list[str]:
-    """Return what the user should know about the enhancement of a source."""
+    """Return notes for the user about the enhancement of a source."""
     if settings.enhance is None:
         return []
     if settings.enhance == "sharpen":
@@ -83,7 +83,7 @@ def enhancement_notes(settings: PreparationSettings) -> list[str]:
 
 
 def staged(progress: Progress) -> Progress:
-    """Return a progress of two passes that reports one stage."""
+    """Return a progress callback that reports the two passes as one stage."""
     shares = {FINDING: 0, ENHANCING: 1}
 
     def report(stage: str, done: int, total: int) -> None:

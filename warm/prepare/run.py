@@ -38,8 +38,8 @@ def prepare(  # noqa: PLR0913  source, destination, settings and collaborators
     A changed source or setting replaces the avatar in one step; readers that have the old one open
     keep it. `actions` are added; if nothing else has changed, or without a source, the avatar that
     exists keeps everything else. `engine` creates the engine that `settings` name; only the viseme
-    engine has a default. `restorer` makes that of `settings.enhance`; only sharpen has a default.
-    `source_name` is kept as the avatar's source in place of the path.
+    engine has a default. `restorer` makes the restorer of `settings.enhance`; only sharpen has a
+    default. `source_name` is kept as the avatar's source in place of the path.
     On any error the old avatar stays and no other file is left. Raises MediaError for an unusable
     source, PreparationError for an unsuitable face, an unsuitable length or a failed write, and
     AvatarError for a bad id, or without a source if there is no avatar.
@@ -93,7 +93,7 @@ def default_engine(name: str, models: Path) -> Engine:
 
 
 def default_restorer(method: str | None) -> FaceRestorer:
-    """Return the sharpener; raises ValueError for a method that takes options of its own."""
+    """Return the sharpener; raises ValueError for a method that needs settings."""
     if method != "sharpen":
         raise ValueError(f"settings.enhance is {method!r}; pass `restorer`")
     from warm.enhance.sharpen import Sharpener  # noqa: PLC0415  slow, and often not needed

@@ -142,7 +142,7 @@ class Preparer:
         return self._store.summary(avatar_id)
 
     def _limits_of(self, options: PrepareOptions) -> PreparationLimits:
-        """Return the limits of a preparation; the network of `gfpgan` needs much memory."""
+        """Return the limits of a preparation; they are higher for the network of `gfpgan`."""
         if options.enhance != "gfpgan" or self._settings.preparation_memory_mb is not None:
             return self._limits
         return replace(self._limits, memory_bytes=NEURAL_MB * MB)

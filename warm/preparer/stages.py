@@ -14,8 +14,8 @@ VIDEO_STAGES = {
 """Measured first and last share of each stage. The time before the first one is for loading the
 face models and for the search of the face, which has no steps to count."""
 ENHANCING, ENHANCED_SHARE = "enhancing", 0.2
-"""Stage of the enhancement of the source, and its end; only a preparation with one has it. With a
-network on a CPU it takes nearly all of the time."""
+"""Stage in which the source is enhanced, and the share of progress at its end; only preparations
+with `enhance` have it. With a network on a CPU it takes nearly all of the time."""
 ACTIONS, ACTIONS_SHARE = "actions", 0.4
 """Stage of all actions, and its share of a preparation that has some."""
 FIRST_STAGE = "finding the face"

@@ -34,7 +34,7 @@ class FilmChecks:
         """Raise the error that the job would end with, as far as it can be known beforehand.
 
         Raises AvatarError, UnknownUpload, UploadNotAllowed, BadSpeechRequest, UnsupportedOption,
-        PackageMissing and WeightsError for an enhancement that is not possible here, and MediaError
+        PackageMissing and WeightsError if the requested enhancement is unavailable, and MediaError
         for a picture that cannot be read.
         """
         if request.text is not None:

@@ -1,4 +1,4 @@
-"""Enhancement of the faces of finished films, in a process of its own."""
+"""Enhancement of the faces of finished films, in a separate process."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from warm.production.errors import UnsupportedOption
 from warm.settings import Settings
 
 ENHANCED = "enhanced.mp4"
-"""File of a job, next to its result."""
+"""Name of the enhanced film, next to the job's result."""
 
 
 @dataclass(frozen=True, slots=True)
 class FilmEnhancer:
-    """Enhances films as the settings allow it. Any thread."""
+    """Enhances films within the limits of the settings. May be used by any thread."""
 
     settings: Settings
 
@@ -36,18 +36,18 @@ class FilmEnhancer:
         check: Callable[[], None],
         report: Report,
     ) -> Path:
-        """Write the enhanced film next to the film; return its path.
+        """Write the enhanced film next to the original; return its path.
 
-        `check` is called meanwhile; its exception ends the work. Raises UnsupportedOption for a
-        film that is too long, EnhanceError, and FilmFullError.
+        `check` is called meanwhile; an exception that it raises stops the work. Raises
+        UnsupportedOption for a film that is too long, EnhanceError, and FilmFullError.
         """
         seconds, most = read_made_file(film).duration_s, self.settings.enhance_max_s
         if seconds > most:
             raise UnsupportedOption(
                 "options.enhance",
                 method,
-                f"the film has {seconds:.1f} s; at most {most:g} s are enhanced (enhance_max_s). "
-                "Send less at once, or omit it",
+                f"the film is {seconds:.1f} s long; enhance_max_s allows at most {most:g} s. "
+                "Send a shorter text, or omit this option",
             )
         out = film.with_name(ENHANCED)
         write_enhanced(

@@ -211,7 +211,7 @@ class FilmAttempt:
         return said
 
     def _enhanced(self, film: Path) -> Path:
-        """Return the film with enhanced faces, if the options ask for it."""
+        """Return the film, with enhanced faces if the options request it."""
         method = self.request.options.enhance
         if method is None:
             return film

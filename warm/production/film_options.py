@@ -46,7 +46,7 @@ class FilmOptions(BaseModel):
     """Colour behind the person, as `#rgb` or `#rrggbb`; or `transparent`, for a WebM file. A source
     without transparent parts is cut out."""
     enhance: EnhanceMethod | None = None
-    """Enhances the faces of the finished film: `gfpgan` restores them, `sharpen` only sharpens."""
+    """Enhance the faces of the finished film: `gfpgan` restores them, `sharpen` only sharpens."""
     logo: Logo | None = None
     fps: Annotated[int, Field(ge=10, le=60)] | None = None
     """Pictures per second. None: as the avatar has them."""

@@ -1,4 +1,4 @@
-"""The frames of avatars as backgrounds of the pictures that are encoded."""
+"""Avatars' frames as backgrounds of the encoded pictures."""
 
 import mmap
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ from warm.avatars.avatar import Avatar
 
 
 class MappedFrames:
-    """Frames of an avatar, of which this process need not keep the pages.
+    """Frames of an avatar whose memory pages this process can release.
 
-    The frames of an open avatar are a mapped file. Reading a few lines of a frame may bring the
-    whole frame, and those around it, into the memory of the process.
+    The frames of an open avatar are a mapped file. Reading a few lines of a frame may bring that
+    frame and its neighbours into the memory of the process.
     """
 
     def __init__(self, frames: NDArray[np.uint8]) -> None:
@@ -30,7 +30,7 @@ class MappedFrames:
     def forget(self, frame: int) -> None:
         """Remove a frame's pages from the memory of this process.
 
-        They stay in the page cache, from which they are mapped again when they are read.
+        They stay in the page cache and are mapped again when they are read.
         """
         if self._mapped is None:
             return
@@ -42,7 +42,7 @@ class MappedFrames:
 
 
 class AvatarBackgrounds:
-    """Backgrounds of one avatar. Owned by one thread; the backgrounds may be used by any."""
+    """Backgrounds of one avatar. Owned by one thread; any thread may use the backgrounds."""
 
     def __init__(self, frames: NDArray[np.uint8]) -> None:
         """`frames`: (n, h, w, 3) BGR."""
@@ -57,14 +57,14 @@ class AvatarBackgrounds:
         return self._known[frame]
 
     def forget(self, frame: int) -> None:
-        """Keep of a frame only the planes, until it is read again."""
+        """Keep only the planes of a frame until it is read again."""
         self._mapped.forget(frame)
 
 
 class Backgrounds:
     """Backgrounds of all avatars; their planes take half as much memory as the frames.
 
-    They are kept as long as something refers to the avatar. Owned by one thread.
+    They are kept for as long as the avatar is referenced. Owned by one thread.
     """
 
     def __init__(self) -> None:

@@ -87,7 +87,7 @@ class BatchSlice:
     def own_frames(
         self, own_frames: Callable[[Avatar, Sequence[Shown]], Sequence[Picture]]
     ) -> Sequence[Picture]:
-        """The avatar's own pictures in these frames, by `RenderContext.own_frames`."""
+        """The avatar's own pictures for these frames, from `RenderContext.own_frames`."""
         timeline, avatar = self.clip.timeline, self.clip.avatar
         frames = list(own_frames(avatar, self.shown))
         for index in range(len(frames)):

@@ -1,4 +1,4 @@
-"""Pictures of a face as its frames, of which the planes are kept, and what is drawn over them."""
+"""Pictures of a face as overlays drawn on the avatar's frames, whose planes are cached."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -19,7 +19,7 @@ Change = tuple[Box, NDArray[np.uint8]]
 
 
 class Compositor:
-    """Draws patches on the frames of avatars, without copying the frames if it can.
+    """Draws patches on the frames of avatars, without copying the frames if possible.
 
     A picture that needs more than a few rectangles, such as a glide, is drawn as a whole. Owned by
     the render thread.
@@ -54,7 +54,7 @@ class Compositor:
     def _overlaid(
         self, avatar: Avatar, one: Shown, patches: Sequence[Patch] = ()
     ) -> OverlaidPicture | None:
-        """The picture as a frame with rectangles; None if it must be drawn as a whole."""
+        """Return the picture as a frame with rectangles; None if it must be drawn as a whole."""
         if one.into >= 0:
             return None
         backgrounds = self._backgrounds.of(avatar)
@@ -94,7 +94,7 @@ def overlay(background: Background, changes: Sequence[Change]) -> OverlaidPictur
 
 
 def even_box(box: Box) -> Box:
-    """The smallest box with even sides and an even position around a box."""
+    """The smallest box with even sides and an even position that contains a box."""
     left, top, right, bottom = box
     return left - left % 2, top - top % 2, right + right % 2, bottom + bottom % 2
 
@@ -107,7 +107,7 @@ def do_overlap(one: Box, other: Box) -> bool:
 
 
 def widened(frame: NDArray[np.uint8], change: Change, box: Box) -> Overlay:
-    """The content of `box`: that of a smaller change, and the frame around it."""
+    """The content of `box`: the smaller change, surrounded by the frame."""
     (inner_left, inner_top, inner_right, inner_bottom), content = change
     left, top, right, bottom = box
     if change[0] == box:

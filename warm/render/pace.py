@@ -33,7 +33,7 @@ LEAST_GROWTH, MOST_GROWTH = 1.2, 2.0
 COST: dict[Preset, float] = {"ultrafast": 0.9, "superfast": 1.0, "faster": 1.5}
 """Time that a frame takes on the whole path, relative to the preset `superfast`."""
 CROWDED: Preset = "ultrafast"
-"""Preset of clips that start with little room, for which the places are counted."""
+"""Preset of clips that start with little room; the number of places is computed for it."""
 
 
 class Pace:

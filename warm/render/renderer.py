@@ -31,11 +31,11 @@ from warm.render.utterances import SentenceUtterance
 BACKGROUND_POLL_S = 0.02
 """Interval at which background clips that wait for the clips of sessions are considered again."""
 MOST_PASSES = 2
-"""Passes that the engine has at once: it draws one while the other is composited."""
+"""Largest number of passes in flight: the engine draws one while the other is composited."""
 PATIENCE_S = 0.05
-"""Longest time for which the thread stands still for a pass that need not be waited for."""
+"""Longest time for which the thread blocks on a pass that it need not wait for."""
 HELD_UP_POLL_S = 0.02
-"""Interval at which the thread looks for the patches of such a pass."""
+"""Interval at which the thread checks for the patches of such a pass."""
 BURST = 3
 """When this many clips start at the same time, each gets a longer first fragment."""
 
@@ -71,7 +71,7 @@ class Renderer:
         self._in_flight: list[RenderPass] = []
         """Passes that were started and not completed, oldest first."""
         self._is_held_up = False
-        """The engine has taken too long for the oldest pass."""
+        """True if the engine has taken too long for the oldest pass."""
         self._written_cost = 0.0
         """Frames of the clips that are done, weighted as those of a clip."""
         self._last_pass_end_s = 0.0
@@ -191,7 +191,7 @@ class Renderer:
         places.update()
 
     def _begin_pass(self, opening: int) -> RenderPass | None:
-        """Start the next pass; None if there is nothing to draw, or the engine has enough."""
+        """Start the next pass; None if there is nothing to draw or MOST_PASSES are in flight."""
         if len(self._in_flight) >= MOST_PASSES:
             return None
         started = self._start(self._select(opening))
@@ -200,9 +200,9 @@ class Renderer:
         return started
 
     def _complete_passes(self, started: RenderPass | None) -> list[RenderPass]:
-        """Complete the passes before `started`, and that one if it is drawn already.
+        """Complete the passes before `started`, and `started` itself if it is already drawn.
 
-        Those that take too long stay in flight, so that the thread can do other work.
+        Passes that take too long stay in flight, so that the thread can do other work.
         """
         done: list[RenderPass] = []
         was_held_up, self._is_held_up = self._is_held_up, False
@@ -293,7 +293,7 @@ class Renderer:
     def _complete(self, done: RenderPass, *, is_typical: bool = True) -> None:
         """Wait for the patches, composite them and give the frames to their clips.
 
-        `is_typical`: its time counts in the measured throughput.
+        `is_typical`: the time counts towards the measured throughput.
         """
         patches: list[Patch] = []
         try:
@@ -344,7 +344,7 @@ def is_live(done: RenderPass) -> bool:
 
 
 def is_drawn(done: RenderPass) -> bool:
-    """True if the thread should take the patches of a pass now, and wait for them if need be."""
+    """True if the thread should fetch the patches of a pass now, waiting for them if necessary."""
     pending = done.pending
     return not isinstance(pending, UnhurriedPatches) or pending.wait(PATIENCE_S)
 

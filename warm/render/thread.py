@@ -219,7 +219,7 @@ class RenderThread:
         return self._demand.hold()
 
     def includes(self, session_id: str) -> bool:
-        """Return True if a request of a session has no answer yet."""
+        """Return True if a request of a session is still unanswered."""
         return self._demand.includes(session_id)
 
     def queued_jobs(self, session_id: str) -> list[SpeakJob]:

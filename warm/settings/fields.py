@@ -90,7 +90,7 @@ class AvatarSettings(BaseSettings):
     """Maximum disk space of the avatars that are made from the pictures of talks, MB: the least
     recently used are deleted, but none that is in use or was used in the last ten minutes."""
     enhance_max_s: Annotated[float, Field(gt=0, le=1_000_000)] = 120.0
-    """Longest film whose faces a job enhances, seconds."""
+    """Longest film that a job with the option `enhance` may enhance, seconds."""
     preparation_niceness: Annotated[int, Field(ge=0, le=19)] = 19
     """Nice value of the process of a preparation. 19: it uses only CPU time that nothing else
     needs. With lower values, it finishes sooner next to other programs, and may delay live
@@ -124,7 +124,7 @@ class Settings(StabilizedAvatarSettings):
     # The engine and the voice.
     engine: Literal["viseme", "musetalk", "remote"] = "viseme"
     """viseme: embedded, on the CPU, no download. musetalk: neural, for a GPU, needs weights.
-    remote: `remote_engine` in actors of Ray, on other GPUs or machines."""
+    remote: runs `remote_engine` in Ray actors, on other GPUs or machines."""
     mouth: MouthChoice = "auto"
     """Mouth of the embedded engine. auto: learned from a talking video if it shows enough of the
     mouth, else painted. learned: avatars without enough footage are refused. painted: always."""
@@ -158,15 +158,15 @@ class Settings(StabilizedAvatarSettings):
     """Let cuDNN try its kernels and keep the fastest: the start takes seconds longer."""
     remote_engine: Annotated[str, Field(pattern=REMOTE_PATTERN)] = "viseme"
     """Engine that `engine: remote` runs in the actors. `module:name`: a function or class that
-    makes one from the settings, in a module that the actors can import."""
+    makes one from the settings, in a module that the server and the actors can import."""
     ray_address: str = "local"
-    """Cluster of `engine: remote`. local: a Ray on this machine, which starts and ends with the
-    server. `HOST:PORT`: the head of a cluster that this machine belongs to. `ray://HOST:PORT`: its
-    client server."""
+    """Ray cluster of `engine: remote`. local: a Ray instance on this machine that starts and ends
+    with the server. `HOST:PORT`: the head node of a cluster that this machine belongs to.
+    `ray://HOST:PORT`: the client server of a cluster."""
     remote_actors: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = "auto"
     """Number of actors. auto: one per GPU of the cluster if the engine uses GPUs, otherwise one."""
     remote_deadline_s: Annotated[float, Field(ge=0.01, le=60)] = 0.25
-    """Time after which a batch that an actor has not answered is sent to another one as well."""
+    """Time after which an unanswered batch is also sent to another actor, seconds."""
     ray_connect_s: Annotated[float, Field(ge=0.1, le=600)] = 5.0
     """Longest wait for a connection to the cluster, seconds."""
     models_dir: Path = Path("models")
@@ -483,13 +483,13 @@ class Settings(StabilizedAvatarSettings):
 
     # One of several heads.
     head: Annotated[str | None, Field(pattern=ID_PATTERN.pattern)] = None
-    """Name of this server among several that share `results_dir`: docs/scaling.md. None: no other
-    server uses the folder."""
+    """Name of this server if several share `results_dir`: docs/scaling.md. None: no other server
+    uses the folder."""
     head_url: str | None = None
-    """Address at which the other heads reach this one, such as `http://10.0.0.5:8000`. None: the
-    address that `host` and `port` give."""
+    """Address at which other heads reach this one, such as `http://10.0.0.5:8000`. None: derived
+    from `host` and `port`."""
     head_dir: Path | None = None
-    """Folder of what belongs to this head alone: its jobs, conversations and uploads. None:
+    """Folder of the data of this head alone: its jobs, conversations and uploads. None:
     `results_dir/heads/NAME`."""
 
     @classmethod
@@ -631,9 +631,9 @@ class Settings(StabilizedAvatarSettings):
 
     @property
     def lip_engine(self) -> str:
-        """Name of the engine whose data avatars have: in actors, too, it is that of `ENGINES`.
+        """Name of the engine whose data avatars contain; for `remote`, the engine in the actors.
 
-        An engine of the user has the avatars of the embedded one.
+        A user-defined engine uses the avatars of the embedded engine.
         """
         if self.engine != "remote":
             return self.engine
@@ -671,7 +671,7 @@ class Settings(StabilizedAvatarSettings):
 
     @property
     def own_dir(self) -> Path:
-        """Folder of what belongs to this server alone; the results folder without other heads."""
+        """Folder of the data of this server alone; the results folder if there are no heads."""
         if self.head is None:
             return self.results_dir
         return self.head_dir or self.results_dir / "heads" / self.head

@@ -179,12 +179,12 @@ def check_public_url(value: str | None) -> None:
 
 
 def checked_head_url(value: str | None) -> str | None:
-    """Return the address of a head without final slash; ValueError unless it has only a host."""
+    """Return a head's address without a trailing slash; raises ValueError if it has a path."""
     if value is None:
         return None
     check_public_url(value)
     if urlsplit(value).path.strip("/"):
-        raise ValueError("must be an address without path, such as http://10.0.0.5:8000")
+        raise ValueError("must be an address without a path, such as http://10.0.0.5:8000")
     return value.rstrip("/")
 
 

@@ -31,7 +31,7 @@ class Address:
     @property
     def headers(self) -> dict[str, str]:
         """Headers of every request."""
-        session = {"X-Session-Id": self.session_id}  # a proxy chooses the server by it
+        session = {"X-Session-Id": self.session_id}  # lets a proxy choose the server
         return session if self.api_key is None else session | bearer(self.api_key)
 
     def http(self, path: str) -> str:
@@ -52,5 +52,5 @@ class Address:
 
 
 def bearer(api_key: str) -> dict[str, str]:
-    """Return the header of a key."""
+    """Return the Authorization header for a key."""
     return {"Authorization": f"Bearer {api_key}"}

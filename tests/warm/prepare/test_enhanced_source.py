@@ -50,7 +50,7 @@ def test_a_source_without_a_face_is_refused_as_a_preparation(tmp_path: Path) -> 
     source = tmp_path / "grey.png"
     cv2.imwrite(str(source), np.full((64, 64, 3), 90, np.uint8))
     with (
-        pytest.raises(EnhancementFailed, match="prepare it without enhance"),
+        pytest.raises(EnhancementFailed, match="prepare the avatar without enhance"),
         enhanced_source(source, tmp_path, SHARPEN, MODELS, Sharpener, no_progress),
     ):
         raise AssertionError

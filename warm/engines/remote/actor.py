@@ -1,7 +1,7 @@
-"""The Ray actor around an engine. Pickled by value: it must import only the standard library.
+"""The Ray actor that runs an engine. Pickled by value: it must import only the standard library.
 
-So an actor starts on a machine with another version of Warmtalk, or without it, and can report
-that. Its methods return errors as values, so that no error class need be unpickled.
+An actor therefore starts even on a machine without Warmtalk or with another version of it, and can
+report that. Its methods return errors as values, so no error class needs to be unpickled.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ class EngineActor:
     """Runs one engine. Ray calls its methods one after another, on one thread."""
 
     def __init__(self, threads: str | None) -> None:
-        """`threads`: OMP_NUM_THREADS of the head, in place of the 1 that Ray sets."""
+        """`threads`: OMP_NUM_THREADS of the head, instead of the 1 that Ray sets."""
         os.environ.pop("OMP_NUM_THREADS", None)
         if threads is not None:
             os.environ["OMP_NUM_THREADS"] = threads
         self._engine: Any = None
 
     def _start(self, pickled: bytes, expected: dict[str, str]) -> dict[str, Any]:
-        """Load the engine; return facts about it, or an error. `expected`: versions."""
+        """Load the engine; return facts about it, or an error. `expected`: versions of the head."""
         found = {"Python": platform.python_version()}
         try:
             found["Warmtalk"] = importlib.import_module("warm").VERSION
@@ -35,7 +35,7 @@ class EngineActor:
         try:
             served = importlib.import_module("warm.engines.remote.served_engine")
             self._engine = served.ServedEngine(pickled)
-        except Exception as error:  # noqa: BLE001 - every error is an answer
+        except Exception as error:  # noqa: BLE001 - every error is returned as an answer
             return {"error": "start", "message": f"{type(error).__name__}: {error}"}
         facts: dict[str, Any] = self._engine.start()
         node = importlib.import_module("ray").get_runtime_context().get_node_id()

@@ -1,4 +1,4 @@
-"""An actor as the head's driver sees it, and the calls of one."""
+"""An actor from the driver's point of view, and the calls to it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any, Literal, Protocol
 from warm.engines.remote.parcel import Key
 
 PACE_SHARE = 0.2
-"""Weight of the last call in the measured pace of an actor."""
+"""Weight of the latest call in the measured pace of an actor."""
 
 ActorState = Literal["starting", "ready", "restarting", "draining", "failed"]
 
 
 class ActorGone(RuntimeError):
-    """The actor has ended, or has lost its engine; the call must be repeated elsewhere."""
+    """The actor has ended, or has lost its engine; the call must be repeated on another actor."""
 
     def __init__(self, message: str, *, was_working: bool = True, is_alive: bool = False) -> None:
-        """`was_working`: the call may be the reason. `is_alive`: its process still runs."""
+        """`was_working`: the call may be the cause. `is_alive`: the actor's process still runs."""
         super().__init__(message)
         self.was_working, self.is_alive = was_working, is_alive
 
 
 class Link(Protocol):
-    """Calls of one actor. Every call raises ActorGone if the actor ends before it answers."""
+    """Calls to one actor. Every call raises ActorGone if the actor ends before it answers."""
 
     async def call(self, method: str, *arguments: Any) -> Any:
         """Return the actor's answer; an error is a dictionary with `error` and `message`."""
@@ -44,25 +44,25 @@ class Actor:
     reason: str = ""
     """Reason why it is not ready."""
     facts: dict[str, Any] = field(default_factory=dict)
-    """Answer of its start, updated regularly."""
+    """Facts from its start, updated regularly."""
     avatars: set[Key] = field(default_factory=set)
     """Avatars that were shipped to it."""
     outstanding: int = 0
-    """Frames that it has not answered."""
+    """Frames that were sent to it and not yet answered."""
     calls: int = 0
-    """Calls that it has not answered."""
+    """Calls that were sent to it and not yet answered."""
     silent_since_s: float = 0.0
-    """Time of its last answer, or of the first call after it; without `calls` it is not used."""
+    """Time of its last answer, or of the first call after that; only meaningful with `calls`."""
     is_late: bool = False
-    """It has missed a deadline, and has not answered since."""
+    """True if it has missed a deadline and has not answered since."""
     pace_s: dict[str, float] = field(default_factory=dict)
     """Seconds per frame, averaged, by method."""
     batches: int = 0
     replays: int = 0
-    """Calls that another actor got as well, because this one was late or ended."""
+    """Calls that were repeated on another actor, because this one was late or ended."""
     restarts: int = 0
     on_answer: Callable[[], None] = lambda: None
-    """Called when it answers after it was late."""
+    """Called when it answers after being late."""
 
     @property
     def is_usable(self) -> bool:
@@ -71,13 +71,13 @@ class Actor:
 
     @property
     def silent_s(self) -> float:
-        """Seconds for which it has owed an answer."""
+        """Seconds for which an answer has been outstanding."""
         return self.clock() - self.silent_since_s if self.calls else 0.0
 
     def ask(self, method: str, *arguments: Any, frames: int = 0) -> asyncio.Future[Any]:
         """Call the actor; the future gets its answer. `frames`: size of the work.
 
-        If the future is cancelled, the call goes on: the actor still owes its answer.
+        If the future is cancelled, the call continues, and its answer stays outstanding.
         """
         if not self.calls:
             self.silent_since_s = self.clock()
@@ -88,13 +88,13 @@ class Actor:
         return asyncio.shield(call)
 
     def note_pace(self, method: str, frame_s: float) -> None:
-        """Average the time of one frame."""
+        """Update the average time of one frame."""
         known = self.pace_s.get(method)
         share = 1.0 if known is None else PACE_SHARE
         self.pace_s[method] = (known or 0.0) + share * (frame_s - (known or 0.0))
 
     def expected_s(self, method: str) -> float:
-        """Return the usual time until everything that it owes is done; 0 if that is unknown."""
+        """Return the usual time until all outstanding frames are done; 0 if that is unknown."""
         return self.outstanding * self.pace_s.get(method, 0.0)
 
     def row(self) -> dict[str, Any]:
@@ -125,7 +125,7 @@ class Actor:
 
 
 def error_name(answer: Any) -> str | None:
-    """Return the kind of an answer that is an error; None for a result."""
+    """Return the kind of error if an answer is one; None for a result."""
     if isinstance(answer, dict) and "error" in answer:
         return str(answer["error"])
     return None

@@ -1,6 +1,6 @@
-"""Spread of work over actors: the least loaded first, another one after a deadline.
+"""Distribution of work over actors: the least loaded first, another one after a deadline.
 
-Everything here runs in one event loop, and knows no Ray.
+Everything here runs in one event loop, and is independent of Ray.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from warm.engines.remote.errors import BatchKillsActors, error_of
 from warm.engines.remote.parcel import Key
 
 SLACK = 4.0
-"""An actor may take this many times as long as usual before its work is given to another one."""
+"""An actor may take this many times its usual time before its work is given to another one."""
 MOST_DEATHS = 3
-"""Actors that may end while they work on one batch; after that it is not sent to another one."""
+"""Actors that may end while they work on a batch before the batch is no longer repeated."""
 SMALLEST_PART = 4
 """Fewest frames for which a batch is divided among actors."""
 
@@ -45,8 +45,8 @@ class Dispatcher:
         deadline_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`ship` loads an avatar on an actor; raises ActorGone and errors of engines. `on_gone` is
-        called when an actor has ended, and marks it as unusable."""
+        """`ship` loads an avatar on an actor; it raises ActorGone and errors of engines. `on_gone`
+        is called when an actor has ended, and marks it as unusable."""
         self.actors: list[Actor] = []
         self._ship, self._on_gone = ship, on_gone
         self._deadline_s, self._clock = deadline_s, clock
@@ -54,11 +54,11 @@ class Dispatcher:
 
     @property
     def usable(self) -> list[Actor]:
-        """The actors that take work."""
+        """The actors that accept work."""
         return [actor for actor in self.actors if actor.is_usable]
 
     def notify(self) -> None:
-        """Let waiting work look for an actor again."""
+        """Make waiting work look for an actor again."""
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -67,14 +67,14 @@ class Dispatcher:
         await self._changed.wait()
 
     def parts(self, frames: int) -> list[int]:
-        """Return the sizes of the parts in which a batch is divided among the actors."""
+        """Return the sizes of the parts into which a batch is divided among the actors."""
         punctual = sum(not actor.is_late for actor in self.usable)
         return divided(frames, punctual)
 
     async def run(self, work: Work) -> Any:
         """Return the first answer; raises the errors of the engine, and BatchKillsActors.
 
-        While no actor is usable, it waits.
+        Waits while no actor is usable.
         """
         attempts: dict[asyncio.Task[Any], Actor] = {}
         deaths, due_s = 0, 0.0
@@ -105,7 +105,7 @@ class Dispatcher:
                 task.cancel()
 
     def _begin(self, work: Work, attempts: dict[asyncio.Task[Any], Actor]) -> float:
-        """Give the work to another actor, if there is one; return the time until which to wait."""
+        """Give the work to another actor, if there is one; return the deadline of its answer."""
         actor = self._choose(work, attempts.values())
         if actor is None:
             return float("inf") if not attempts else self._clock() + self._deadline_s
@@ -119,7 +119,7 @@ class Dispatcher:
     def _choose(self, work: Work, busy: Collection[Actor]) -> Actor | None:
         """Return the actor with the fewest outstanding frames; among equals one with the avatars.
 
-        One that is late gets work only if there is no other and nobody has the work.
+        A late actor gets work only if there is no other one, and no actor has the work already.
         """
         usable = [actor for actor in self.usable if actor not in busy]
         punctual = [actor for actor in usable if not actor.is_late]
@@ -127,7 +127,7 @@ class Dispatcher:
         return min(candidates, key=lambda actor: rank(actor, work), default=None)
 
     async def _attempt(self, actor: Actor, work: Work, asked: asyncio.Future[Any]) -> Any:
-        """Wait for the answer of an actor; raises ActorGone and the errors of the engine."""
+        """Wait for an actor's answer; raises ActorGone and the errors of the engine."""
         ahead, started_s = actor.outstanding, self._clock()
         answer = await asked
         if error_name(answer) == "unknown_avatar":
@@ -151,7 +151,7 @@ def rank(actor: Actor, work: Work) -> tuple[int, bool, int]:
 
 
 def checked(answer: Any) -> Any:
-    """Return an answer; raises the error that it is."""
+    """Return an answer that is a result; raises the error that it describes otherwise."""
     name = error_name(answer)
     if name is None:
         return answer
@@ -165,7 +165,7 @@ def checked(answer: Any) -> Any:
 async def wait_for_any(
     attempts: Collection[asyncio.Task[Any]], changed: asyncio.Event, timeout_s: float
 ) -> list[asyncio.Task[Any]]:
-    """Wait for an attempt, a change among the actors or the time; return the ended attempts."""
+    """Wait for an attempt, a change among the actors or the deadline; return the ended attempts."""
     watch = asyncio.ensure_future(changed.wait())
     timeout = None if timeout_s == float("inf") else max(0.0, timeout_s)
     try:

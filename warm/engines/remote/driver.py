@@ -1,4 +1,5 @@
-"""The driver process as the head sees it: the connection to Ray, in a process that may die."""
+"""The driver process from the head's point of view: a process that may die holds the connection
+to Ray."""
 
 from __future__ import annotations
 
@@ -32,17 +33,17 @@ from warm.engines.remote.wire import Buffer, Wire
 PROGRAM = "warm.engines.remote.driver_worker"
 FOLDER = "warmtalk-ray"
 START_RAY_S, JOIN_S = 90.0, 25.0
-"""Time that the start of a Ray of our own, and the reply of a cluster, may take."""
+"""Longest start of a local Ray, and longest wait for the reply of a cluster."""
 EXIT_S = 10.0
-"""Time for the driver to end; it lets the actors finish first."""
+"""Longest wait for the end of the driver, which lets the actors finish first."""
 LONGEST_FOLDER = 40
-"""Length of a folder in which Ray's sockets have names that are short enough."""
+"""Longest path of a folder in which the names of Ray's sockets are short enough."""
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
-"""Environment of Ray: it reports nothing to its makers, and warns of nothing that is intended."""
+"""Environment of Ray: no usage reports, and no warnings about intended behaviour."""
 
 Answer = tuple[dict[str, Any], Payload]
 
@@ -50,7 +51,7 @@ log = logging.getLogger(__name__)
 
 
 class DriverProcess:
-    """A running driver. Any thread may call it."""
+    """A running driver. May be called by any thread."""
 
     def __init__(
         self,
@@ -58,7 +59,7 @@ class DriverProcess:
         parcels: Sequence[AvatarParcel],
         on_status: Callable[[dict[str, Any]], None],
     ) -> None:
-        """Start the process; returns before it is connected. `on_status` gets each report."""
+        """Start the process; returns before it is connected. `on_status` receives each report."""
         ours, theirs = socket.socketpair()
         self._on_status, self._address = on_status, options.cluster.address
         self._answers: dict[int, Future[Answer]] = {}
@@ -104,11 +105,11 @@ class DriverProcess:
         except TimeoutError:
             self.kill()
             raise ClusterUnreachable(
-                f"ray_address = {self._address!r}: Ray has not answered for {timeout_s:g} s"
+                f"ray_address = {self._address!r}: Ray has not answered within {timeout_s:g} s"
             ) from None
 
     def request(self, header: Mapping[str, Any], payload: Sequence[Buffer] = ()) -> Future[Answer]:
-        """Send a request; the future gets its answer, or the error. EngineLost if it ends."""
+        """Send a request; the future gets its answer or error: EngineLost if the driver ends."""
         answer: Future[Answer] = Future()
         with self._lock:
             self._next_id += 1
@@ -122,7 +123,7 @@ class DriverProcess:
         return answer
 
     def post(self, header: Mapping[str, Any]) -> None:
-        """Send a message without an answer."""
+        """Send a message that has no answer."""
         self._send(header, ())
 
     def stop(self) -> None:
@@ -146,10 +147,10 @@ class DriverProcess:
         try:
             self._wire.send(header, payload)
         except OSError as error:
-            self._end(f"it takes no messages: {error}")
+            self._end(f"it accepts no messages: {error}")
 
     def _read(self) -> None:
-        """Handle messages until the connection ends. On a thread of its own."""
+        """Handle messages until the connection ends. Runs on its own thread."""
         reason = "it ended"
         try:
             while True:
@@ -179,7 +180,7 @@ class DriverProcess:
             self._connected.set_exception(error_of(header["error"], header["message"]))
 
     def _end(self, reason: str) -> None:
-        """Note that the process is of no use any more, and fail what waits for it."""
+        """Note that the process is unusable, and fail all requests that wait for it."""
         with self._lock:
             if self._ended is not None:
                 return
@@ -201,10 +202,10 @@ def end_session(session: int) -> None:
 
 
 def environment(options: ClusterOptions) -> dict[str, str]:
-    """Return the environment of the driver: ours, and what Ray needs.
+    """Return the environment of the driver: that of this process, and variables for Ray.
 
-    Actors of a local Ray find the modules that this process finds. A local Ray admits only
-    processes that know its token.
+    Actors of a local Ray can import the modules that this process can import. A local Ray admits
+    only processes that know its token.
     """
     paths = [str(ROOT), *(str(Path(path).absolute()) for path in sys.path)]
     own = {**ENVIRONMENT, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
@@ -214,7 +215,7 @@ def environment(options: ClusterOptions) -> dict[str, str]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that an actor must have, too."""
+    """Return the versions that an actor must have as well."""
     return {"Python": platform.python_version(), "Ray": version("ray"), "Warmtalk": VERSION}
 
 

@@ -1,7 +1,7 @@
 """Main program of the driver: the process that is connected to Ray, started by `driver.py`.
 
-Ray ends the process that uses it when the cluster is lost, and changes its signal handlers; here
-that concerns nothing else. The driver ends with the head, and a local Ray ends with it.
+Ray terminates its client process when the cluster is lost, and changes its signal handlers; a
+separate process limits the effect. The driver ends with the head, and a local Ray with the driver.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from warm.engines.remote.parcel import AvatarParcel
 from warm.engines.remote.wire import Wire
 
 DRAIN_S = 2.0
-"""Longest wait for work in progress at the end."""
+"""Longest wait for work in progress at shutdown."""
 END_S = 6.0
-"""Time after the end of the head at which this process is killed if it has not ended."""
+"""Time after the end of the head after which this process is killed if it still runs."""
 LOCK = "in-use"
-"""File in the folder of a local Ray, locked while it is used."""
+"""File in the folder of a local Ray, locked while the folder is in use."""
 
 Header = dict[str, Any]
 Reply = tuple[Header, list[Any]]
@@ -65,7 +65,7 @@ class Driver:
         }
 
     def receive(self, header: dict[str, Any], payload: Payload) -> None:
-        """Handle a message: answer it later, if it has a number."""
+        """Handle a message; if it has a number, it is answered later."""
         work = self._work[header["kind"]]
         task = asyncio.ensure_future(self._answer(header, partial(work, header, payload)))
         self._tasks.add(task)
@@ -84,7 +84,7 @@ class Driver:
             answer, payload = await work()
         except asyncio.CancelledError:
             raise
-        except Exception as error:  # noqa: BLE001 - the top of a request
+        except Exception as error:  # noqa: BLE001 - reported as the answer
             answer, payload = {"error": kind_of(error), "message": str(error)}, []
             if isinstance(error, asyncio.TimeoutError):
                 answer["message"] = "no answer in time"
@@ -92,7 +92,7 @@ class Driver:
             self._send({"kind": "answer", "id": header["id"], **answer}, payload)
 
     def _send(self, header: dict[str, Any], payload: Any = ()) -> None:
-        with suppress(OSError):  # the head has ended, which is noticed by the reader
+        with suppress(OSError):  # the head has ended, which the reader notices
             self._wire.send(header, payload)
 
     async def _wait_until_usable(self, _header: Header, _payload: Payload) -> Reply:
@@ -188,7 +188,7 @@ def read_messages(
     receive: Callable[[dict[str, Any], Payload], None],
     ended: asyncio.Event,
 ) -> None:
-    """Pass messages to the loop until the head has ended. On a thread of its own."""
+    """Pass messages to the loop until the head has ended. Runs on its own thread."""
     with suppress(EOFError, OSError, ValueError):
         while True:
             header, payload = wire.receive()
@@ -201,7 +201,7 @@ def read_messages(
 def main() -> None:
     """Read the settings from the socket, which is stdin, and serve."""
     wire = Wire(socket.socket(fileno=os.dup(0)))
-    redirect_to_null(0)  # the processes of Ray inherit it, and would keep the connection open
+    redirect_to_null(0)  # Ray's processes inherit stdin, and would keep the connection open
     _, payload = wire.receive()
     settings: DriverSettings = pickle.loads(payload)
     logging.getLogger().setLevel(logging.INFO)
@@ -210,7 +210,7 @@ def main() -> None:
     lock = locked_folder(settings.folder)
     try:
         asyncio.run(serve(wire, settings))
-    except Exception as error:  # noqa: BLE001 - the top of the process
+    except Exception as error:  # noqa: BLE001 - reported to the head
         with suppress(OSError):
             message = str(error) or type(error).__name__
             wire.send({"kind": "failed", "error": kind_of(error), "message": message})
@@ -221,12 +221,12 @@ def main() -> None:
 
 
 def locked_folder(folder: Path) -> int:
-    """Make the folder of a local Ray and lock it; remove those that a killed driver has left."""
+    """Make and lock the folder of a local Ray; remove those left behind by killed drivers."""
     new = folder.with_name(f".{folder.name}")
     new.mkdir(mode=0o700)
     lock = os.open(new / LOCK, os.O_CREAT | os.O_RDWR)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    new.rename(folder)  # locked before anybody finds it
+    new.rename(folder)  # locked before another driver can find it
     for left in folder.parent.glob(f"{folder.name.rpartition('-')[0]}-*"):
         with suppress(OSError):  # another user's, or in use
             other = os.open(left / LOCK, os.O_RDWR)
@@ -239,7 +239,7 @@ def locked_folder(folder: Path) -> int:
 
 
 def end_ray() -> None:
-    """End the actors, and a local Ray."""
+    """End the actors and, if there is one, the local Ray."""
     ray = sys.modules.get("ray")
     if ray is not None:
         ray.shutdown()

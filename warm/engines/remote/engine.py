@@ -1,4 +1,4 @@
-"""The remote engine: an engine behind actors of Ray. Imports no Ray, which its driver does."""
+"""The remote engine: an engine that runs in Ray actors. Only its driver process imports Ray."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from warm.engines.remote.parcel import Key, key_of, parcel_of
 START_S = 620.0
 """Longest wait for the first actor whose engine is loaded."""
 ANSWER_S = 60.0
-"""Longest wait for patches, features or an avatar, while there is no actor."""
+"""Longest wait for patches, features or an avatar while there is no actor."""
 SILENT_S = 15.0
-"""A driver that reports nothing for this long hangs."""
+"""A driver that reports nothing for this long is considered hung."""
 NO_STATUS: dict[str, Any] = {"usable": 0, "actors": []}
-"""The report of a driver without actors."""
+"""Status of a driver without actors."""
 
 
 @dataclass(slots=True, eq=False)
 class RemotePatches:
-    """A batch on its way; it is sent again if the connection is lost. Any thread."""
+    """A batch in flight; it is sent again if the connection is lost. May be used by any thread."""
 
     header: dict[str, Any]
     features: NDArray[np.float32]
@@ -61,12 +61,12 @@ class RemotePatches:
             header, payload = self.answer.result(ANSWER_S)
         except TimeoutError:
             self.answer.cancel()
-            raise ClusterUnreachable(f"no actor has drawn a batch for {ANSWER_S:g} s") from None
+            raise ClusterUnreachable(f"no actor has drawn a batch within {ANSWER_S:g} s") from None
         return unpack(packed_patches(header["patches"], np.frombuffer(payload, np.uint8)))
 
 
 class RemoteEngine:
-    """Implements `warm.engines.base.Engine` for any engine, whose work actors do.
+    """Implements `warm.engines.base.Engine` for any engine; actors do the work.
 
     The optional interfaces are those of that engine. Speech is encoded here if the engine is a
     `HeadEncoder`; avatars are prepared here in any case. Owned by one thread, except `load`.
@@ -75,7 +75,7 @@ class RemoteEngine:
     name = "remote"
 
     def __init__(self, options: RemoteOptions) -> None:
-        """Make the engine that prepares avatars here; it is never loaded. Starts no process."""
+        """Create the inner engine, which only prepares avatars; starts no process."""
         self._options = options
         self._inner = inner = options.make_inner()
         self._parcels: dict[Key, Avatar] = {}
@@ -84,7 +84,7 @@ class RemoteEngine:
         self._status_s = time.monotonic()
         self._is_loaded = False
         self._keeps_driver = False
-        """The driver works, but no actor does: a load waits for one."""
+        """True if the driver works but no actor does: a load waits for one."""
         self._unanswered: set[RemotePatches] = set()
         if isinstance(inner, StreamingEngine):
             self.lookahead_s = inner.lookahead_s
@@ -96,18 +96,18 @@ class RemoteEngine:
 
     @property
     def benefits_from_batching(self) -> bool:
-        """As the engine of the actors."""
+        """The value of the actors' engine."""
         return self._inner.benefits_from_batching
 
     @property
     def largest_batch(self) -> int | None:
-        """That of one actor, times the number of actors."""
+        """The largest batch of one actor, times the number of actors."""
         sizes = [facts["largest_batch"] for facts in self._facts()]
         known = [size for size in sizes if size is not None]
         return min(known) * len(sizes) if known else None
 
     def round_up_batch(self, frames: int) -> int:
-        """Round up the part of each actor as its engine does."""
+        """Round up each actor's part as its engine does."""
         facts = self._facts()
         parts = len(divided(frames, len(facts)))
         rounded = facts[0]["rounded"] if facts else []
@@ -132,9 +132,9 @@ class RemoteEngine:
             self._send(batch)
 
     def unload(self) -> None:
-        """End the actors, and a Ray of our own, after the work in progress.
+        """End the actors, and a local Ray, after the work in progress.
 
-        Between the loss of all actors and `load` they go on: Ray starts them again.
+        After the loss of all actors, they are kept until `load`: Ray restarts them.
         """
         self._is_loaded = False
         if self._driver is not None and not self._keeps_driver:
@@ -143,16 +143,16 @@ class RemoteEngine:
             self._status = NO_STATUS
 
     def release_cached_memory(self) -> None:
-        """Free memory of the actors that is kept only for the next batch."""
+        """Free memory that the actors keep only for the next batch."""
         if self._driver is not None:
             self._driver.post({"kind": "release"})
 
     def prepare(self, build: AvatarBuild) -> None:
-        """Add the engine's data to an avatar, in this process; no actor takes part."""
+        """Add the engine's data to an avatar, in this process, without any actor."""
         self._inner.prepare(build)
 
     def load_avatar(self, avatar: Avatar) -> None:
-        """Load an avatar on all actors; without a connection, check that the engine takes it.
+        """Load an avatar on all actors; without a connection, check that the engine accepts it.
 
         Raises AvatarOutdated, EngineOutOfMemory, EngineLost.
         """
@@ -200,7 +200,7 @@ class RemoteEngine:
         return batch
 
     def device_status(self) -> dict[str, Any]:
-        """Devices of the actors, their memory together, and a row per actor.
+        """Devices of the actors, their total memory, and a row per actor.
 
         Raises ClusterUnreachable while no actor works.
         """
@@ -259,7 +259,7 @@ class RemoteEngine:
         sent.add_done_callback(lambda done: self._note_answer(batch, done))
 
     def _note_answer(self, batch: RemotePatches, sent: Future[Answer]) -> None:
-        """Take an answer, unless it is the end of the driver: then the batch is sent again."""
+        """Accept an answer; if it reports the end of the driver, send the batch again instead."""
         error = sent.exception()
         if isinstance(error, ClusterUnreachable) and not batch.answer.done():
             return
@@ -272,7 +272,7 @@ class RemoteEngine:
             batch.answer.set_exception(error)
 
     def _note_status(self, status: dict[str, Any]) -> None:
-        if self._driver is not None:  # a late report of one that is being stopped
+        if self._driver is not None:  # ignore a late report of a driver that is being stopped
             self._status, self._status_s = status, time.monotonic()
 
     def _facts(self) -> list[dict[str, Any]]:
@@ -300,7 +300,7 @@ class RemoteEngine:
         try:
             return answer.result(ANSWER_S)
         except TimeoutError:
-            raise ClusterUnreachable(f"no actor has answered for {ANSWER_S:g} s") from None
+            raise ClusterUnreachable(f"no actor has answered within {ANSWER_S:g} s") from None
 
 
 def packed_patches(count: int, content: NDArray[np.uint8]) -> PackedPatches:
@@ -316,5 +316,5 @@ def total(devices: Sequence[Mapping[str, Any]], name: str) -> float | None:
 
 
 def without_facts(actor: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row of an actor for `GET /stats`."""
+    """Return the row of an actor for `GET /stats`, without its facts."""
     return {name: value for name, value in actor.items() if name != "facts"}

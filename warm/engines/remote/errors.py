@@ -4,7 +4,7 @@ from warm.engines.base import EngineLost, EngineOutOfMemory
 
 
 class ClusterUnreachable(EngineLost):
-    """No connection to Ray, or none of its actors works; it is tried again."""
+    """There is no connection to Ray, or none of its actors works; the server tries again."""
 
 
 class VersionsDiffer(RuntimeError):
@@ -16,7 +16,7 @@ class BadCluster(RuntimeError):
 
 
 class RemoteEngineFailed(RuntimeError):
-    """The engine of an actor raised an error that is not one of the interface's."""
+    """The engine of an actor raised an error that is not part of the engine interface."""
 
 
 class BatchKillsActors(RuntimeError):
@@ -32,7 +32,7 @@ ERRORS: dict[str, type[Exception]] = {
     "deadly": BatchKillsActors,
     "failed": RemoteEngineFailed,
 }
-"""Classes of the errors that cross a process boundary, by their names in messages."""
+"""Classes of errors that are sent between processes, by their names in messages."""
 
 
 def error_of(kind: str, message: str) -> Exception:

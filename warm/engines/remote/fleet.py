@@ -1,6 +1,6 @@
 """The actors of a cluster: started, supplied with avatars, watched, restarted, drained.
 
-Everything here runs in one event loop, and knows no Ray: `Cluster` does.
+Everything here runs in one event loop and is independent of Ray, which only `Cluster` uses.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from warm.engines.remote.errors import error_of
 from warm.engines.remote.parcel import AvatarParcel, Key
 
 STATUS_S = 1.0
-"""Interval at which the actors report their state."""
+"""Interval at which the actors are asked for their state."""
 HUNG_S = 8.0
-"""An actor that owes an answer for this much longer than usual is ended, and starts again."""
+"""An actor whose answer is overdue by this much is ended, and starts again."""
 START_S = 600.0
 """Longest start of an actor: the load of its engine."""
 RETRY_S = (0.2, 1.0, 3.0, 10.0)
 """Delays before an actor that could not start is started again; the last one repeats."""
 PERMANENT = ("versions", "start", "failed", "avatar")
-"""Errors of a start that a short wait does not cure."""
+"""Start errors that are not resolved by waiting briefly."""
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Fleet:
         deadline_s: float,
         on_change: Callable[[], None],
     ) -> None:
-        """`on_change` is called when the state of an actor has changed."""
+        """`on_change` is called after the state of an actor has changed."""
         self._cluster, self._start, self._on_change = cluster, start, on_change
         self.dispatcher = Dispatcher(
             ship=self.ship, on_gone=self.handle_gone, deadline_s=deadline_s
@@ -74,9 +74,9 @@ class Fleet:
             actor.on_answer = self.dispatcher.notify
         self.dispatcher.actors = self.actors
         self._parcels: dict[Key, AvatarParcel] = {}
-        """Avatars as the head described them."""
+        """Avatars as described by the head."""
         self._stored: dict[Key, asyncio.Task[AvatarParcel]] = {}
-        """Avatars with their arrays in the object store, from the first use on."""
+        """Avatars whose arrays are in the object store, which they enter on first use."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self) -> None:
@@ -94,13 +94,13 @@ class Fleet:
             await self._wait_for_change()
 
     def add_avatar(self, parcel: AvatarParcel) -> None:
-        """Remember an avatar, without sending it anywhere."""
+        """Register an avatar without sending it to any actor."""
         self._parcels[parcel.key] = parcel
 
     async def load_avatar(self, parcel: AvatarParcel) -> None:
         """Load an avatar on every usable actor; raises the errors of engines.
 
-        An actor that ends meanwhile loads it when it has started again.
+        An actor that ends meanwhile loads it after its restart.
         """
         self.add_avatar(parcel)
         try:
@@ -112,7 +112,7 @@ class Fleet:
             raise
 
     async def unload_avatar(self, key: Key) -> None:
-        """Drop an avatar everywhere."""
+        """Drop an avatar on all actors."""
         self._parcels.pop(key, None)
         stored = self._stored.pop(key, None)
         if stored is not None:
@@ -148,7 +148,7 @@ class Fleet:
             self._spawn(self._ask_quietly(actor, "release_cached_memory"))
 
     def handle_gone(self, actor: Actor, gone: ActorGone) -> None:
-        """Start an actor again that has ended, or that has lost its engine."""
+        """Restart an actor that has ended or has lost its engine."""
         if actor.state != "ready":
             return
         log.warning("actor %s: %s; it starts again", actor.name, gone)
@@ -159,7 +159,7 @@ class Fleet:
         self._spawn(self._restart(actor, ends_process=gone.is_alive))
 
     async def drain(self, limit_s: float) -> None:
-        """Give the actors no more work, and wait until they have finished what they have."""
+        """Give the actors no more work, and wait until they have finished their current work."""
         for actor in self.actors:
             actor.state = "draining" if actor.is_usable else actor.state
         deadline_s = asyncio.get_running_loop().time() + limit_s
@@ -183,13 +183,13 @@ class Fleet:
         await self._bring_up(actor)
 
     async def _bring_up(self, actor: Actor) -> None:
-        """Start the engine of an actor and load all avatars on it; again until it works."""
+        """Start the engine of an actor and load all avatars on it; retry until it works."""
         delays_s = iter(RETRY_S)
         while True:
             try:
                 facts = await self._started(actor)
                 break
-            except Exception as error:  # noqa: BLE001 - the reason is shown; it is tried again
+            except Exception as error:  # noqa: BLE001 - the reason is reported; it is retried
                 self._note_failure(actor, error)
             await asyncio.sleep(next(delays_s, RETRY_S[-1]))
         actor.facts = facts
@@ -236,7 +236,7 @@ class Fleet:
             self._on_change()
 
     async def _ask_quietly(self, actor: Actor, method: str, *arguments: Any) -> None:
-        """Call an actor; if it has ended, it is started again."""
+        """Call an actor, and restart it if it has ended; errors are only logged."""
         try:
             answer = checked(await actor.ask(method, *arguments))
         except ActorGone as gone:

@@ -13,7 +13,7 @@ CLIENT_SCHEME = "ray://"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterOptions:
-    """The part of the settings that concerns Ray; `warm/settings/fields.py` documents them."""
+    """The settings that concern Ray; `warm/settings/fields.py` documents them."""
 
     address: str = LOCAL
     """`local`, `HOST:PORT` of a cluster's head, or `ray://HOST:PORT` of its client server."""
@@ -28,7 +28,7 @@ class ClusterOptions:
 
     @property
     def is_local(self) -> bool:
-        """True if a Ray of our own runs on this machine."""
+        """True if this server starts its own Ray on this machine."""
         return self.address == LOCAL
 
     @property
@@ -43,7 +43,7 @@ class RemoteOptions:
     """Options of the engine."""
 
     make_inner: Callable[[], Engine]
-    """Makes the engine that the actors run; it is pickled."""
+    """Pickled function that makes the engine that the actors run."""
     cluster: ClusterOptions = ClusterOptions()
 
 

@@ -1,4 +1,4 @@
-"""Patches as two arrays: one message without a copy of each picture."""
+"""Patches packed into two arrays, to send a batch as one message."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class PackedPatches:
     places: NDArray[np.float64]
     """(n, 8): height, width, and the rows of `Patch.to_frame`."""
     pixels: NDArray[np.uint8]
-    """Picture and mask of each patch, one after another."""
+    """Picture and mask of each patch, concatenated."""
 
 
 def pack(patches: Sequence[Patch]) -> PackedPatches:
@@ -35,7 +35,7 @@ def pack(patches: Sequence[Patch]) -> PackedPatches:
 
 
 def unpack(packed: PackedPatches) -> list[Patch]:
-    """Return the patches: views of the packed arrays; raises ValueError if those do not match."""
+    """Return the patches as views of the packed arrays; raises ValueError if those do not match."""
     patches, start = [], 0
     for place in packed.places:
         height, width = int(place[0]), int(place[1])

@@ -1,4 +1,4 @@
-"""An avatar on its way to an actor: small values, and arrays that the object store carries."""
+"""An avatar to be sent to an actor: small values, and arrays that go through the object store."""
 
 import mmap
 from collections.abc import Callable, Mapping
@@ -13,20 +13,20 @@ from warm.avatars.action import Action
 from warm.avatars.avatar import Avatar
 
 Key = tuple[str, str]
-"""Id and digest: two avatars of one source have the same digest."""
+"""Id and digest; the digest alone is not unique, because avatars of one source share it."""
 COMPARED = 4096
 """Numbers of an array that are compared with those of its file."""
 CORE = ("frames", "transforms", "landmarks")
 
 
 def key_of(avatar: Avatar) -> Key:
-    """Return what identifies the content of an avatar."""
+    """Return the key that identifies the content of an avatar."""
     return avatar.id, avatar.digest
 
 
 @dataclass(frozen=True, slots=True)
 class FileArray:
-    """An array in a file, which another process of this machine maps for itself."""
+    """An array in a file, which another process of this machine can map."""
 
     path: str
     offset: int
@@ -40,7 +40,7 @@ class FileArray:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AvatarParcel:
-    """An avatar whose arrays are replaced by something that can be sent."""
+    """An avatar whose arrays are replaced by objects that can be sent."""
 
     id: str
     digest: str
@@ -50,7 +50,7 @@ class AvatarParcel:
     base_digest: str
     actions: dict[str, Action]
     arrays: dict[str, Any]
-    """By name; those of the engine begin with `extras/`."""
+    """Arrays by name; the names of the engine's arrays begin with `extras/`."""
 
     @property
     def key(self) -> Key:
@@ -65,7 +65,7 @@ class AvatarParcel:
         )
 
     def avatar(self) -> Avatar:
-        """Return the avatar; the arrays must be arrays."""
+        """Return the avatar; `arrays` must contain NumPy arrays."""
         extras = {
             name.removeprefix("extras/"): array
             for name, array in self.arrays.items()
@@ -87,7 +87,7 @@ class AvatarParcel:
 
 
 def parcel_of(avatar: Avatar) -> AvatarParcel:
-    """Describe an avatar for another process of this machine: arrays in files by their place."""
+    """Describe an avatar for another process of this machine; file-backed arrays by location."""
     arrays: Mapping[str, NDArray[Any]] = {
         **{name: getattr(avatar, name) for name in CORE},
         **{f"extras/{name}": array for name, array in avatar.extras.items()},
@@ -105,7 +105,7 @@ def parcel_of(avatar: Avatar) -> AvatarParcel:
 
 
 def described(array: NDArray[Any]) -> FileArray | NDArray[Any]:
-    """Return the place of an array that is all of a file's map, or else the array itself."""
+    """Return the file location of an array that covers a whole mapping, or else the array."""
     mapped = map_of(array)
     if mapped is not None:
         path, offset = str(mapped.filename), mapped.offset

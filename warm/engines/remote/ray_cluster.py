@@ -1,4 +1,4 @@
-"""The connection to Ray, and the calls of its actors. Imports Ray; only the driver imports this."""
+"""The connection to Ray, and calls to its actors. Imports Ray; only the driver imports this."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KILL_TIMEOUT_S = 5.0
 
 
 class RayLink:
-    """Calls of one actor of Ray."""
+    """Calls to one Ray actor."""
 
     def __init__(self, handle: Any) -> None:
         self.handle = handle
@@ -61,7 +61,7 @@ class RayCluster:
         if 0 < gpus < wanted:
             raise BadCluster(
                 f"remote_actors is {wanted}, but the cluster has {gpus} GPU(s); allowed are 1 to "
-                f"{gpus}, or auto. With device = 'cpu' the actors need none"
+                f"{gpus}, or auto. With device = 'cpu' the actors need no GPU"
             )
         made = ray.remote(EngineActor).options(
             num_gpus=1 if gpus else 0,
@@ -74,7 +74,7 @@ class RayCluster:
         return [RayLink(made.remote(threads)) for _ in range(wanted)]
 
     async def end_process(self, actor: Actor) -> None:
-        """End the process of an actor, on whichever machine it is; Ray starts it again."""
+        """End the process of an actor on any machine; Ray starts it again."""
         pid, node = actor.facts.get("pid"), actor.facts.get("node")
         if pid is None or node is None:
             return
@@ -96,7 +96,7 @@ def gpus_of_cluster() -> int:
 
 
 def end_process(pid: int) -> None:
-    """End a process of this machine, even one that is stopped."""
+    """End a process of this machine, even if it is stopped."""
     import os  # noqa: PLC0415  pickled by value
     import signal  # noqa: PLC0415
 
@@ -135,7 +135,7 @@ def connect(options: ClusterOptions, folder: Path) -> RayCluster:
 
 
 def start_local(options: ClusterOptions, folder: Path) -> None:
-    """Start a Ray on this machine, which ends with this process."""
+    """Start a local Ray, which ends with this process."""
     ray.init(
         address=LOCAL,
         include_dashboard=False,
@@ -148,7 +148,7 @@ def start_local(options: ClusterOptions, folder: Path) -> None:
 
 
 def has_node() -> bool:
-    """Return True if a node of Ray runs on this machine, which a direct connection needs."""
+    """Return True if a Ray node runs on this machine, which a direct connection needs."""
     for path in Path("/proc").glob("[0-9]*/comm"):
         with suppress(OSError):  # it has ended
             if path.read_text(encoding="utf-8", errors="replace").strip() == "raylet":

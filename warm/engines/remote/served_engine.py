@@ -1,4 +1,4 @@
-"""The engine inside an actor. Owned by the actor's thread."""
+"""The engine inside an actor. Used only by the actor's thread."""
 
 import logging
 import pickle
@@ -19,7 +19,7 @@ from warm.engines.remote.packing import PackedPatches, pack
 from warm.engines.remote.parcel import AvatarParcel, Key
 
 MOST_ROUNDED = 128
-"""Batches up to this size are in the table of `round_up_batch`."""
+"""Largest batch in the table of `round_up_batch`."""
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class ServedEngine:
     """An engine, and the avatars that have been shipped to it."""
 
     def __init__(self, pickled: bytes) -> None:
-        """`pickled`: the function that makes the engine. Raises what unpickling raises."""
+        """`pickled`: the function that makes the engine. Raises the errors of unpickling it."""
         make: Callable[[], Engine] = pickle.loads(pickled)
         self._engine = make()
         self._avatars: dict[Key, Avatar] = {}
@@ -102,12 +102,12 @@ class ServedEngine:
         """Return the result of `work`, or its error as an answer."""
         try:
             return work()
-        except Exception as error:  # noqa: BLE001 - the top of a request
+        except Exception as error:  # noqa: BLE001 - reported as the answer
             return answer_of(error)
 
 
 def answer_of(error: Exception) -> dict[str, Any]:
-    """Return an error as an answer; one that is not of the interface has its traceback."""
+    """Return an error as an answer; errors outside the engine interface include a traceback."""
     if isinstance(error, AvatarError):
         return {"error": "avatar", "message": str(error)}
     kind = kind_of(error)
@@ -118,9 +118,9 @@ def answer_of(error: Exception) -> dict[str, Any]:
 
 
 def fetched(array: Any) -> Any:
-    """Return an array: from the object store, without a copy, unless it was sent as it is."""
+    """Return an array, from the object store without a copy unless it was sent directly."""
     if isinstance(array, np.ndarray):
         return array
-    import ray  # noqa: PLC0415  installed where this runs
+    import ray  # noqa: PLC0415  installed wherever actors run
 
     return ray.get(array)

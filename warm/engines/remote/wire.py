@@ -15,9 +15,9 @@ from isolation.protocol import Message, pack_header, unpack_message
 
 Buffer = bytes | memoryview | NDArray[Any]
 SEND_S = 10
-"""Longest wait for a peer that takes nothing."""
+"""Longest wait for a peer that accepts no data."""
 SOCKET_BYTES = 4 << 20
-"""Wanted size of the socket's buffers."""
+"""Requested size of the socket's buffers."""
 
 
 class Wire:
@@ -31,7 +31,7 @@ class Wire:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
     def send(self, header: Mapping[str, Any], payload: Sequence[Buffer] = ()) -> None:
-        """Send a message; raises OSError if the peer has ended or takes nothing for SEND_S."""
+        """Send a message; raises OSError if the peer has ended or accepts no data for SEND_S."""
         parts = [as_bytes(part) for part in payload if len(part)]
         with self._lock:
             self._socket.sendall(pack_header(header, sum(part.nbytes for part in parts)))
@@ -43,16 +43,16 @@ class Wire:
         return unpack_message(self._read)
 
     def close(self) -> None:
-        """Close the connection, which ends a `receive` of another thread."""
+        """Close the connection, which ends a `receive` in another thread."""
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:  # the peer was first
+        except OSError:  # the peer has closed it already
             pass
         finally:
             self._socket.close()
 
     def _read(self, size: int) -> memoryview:
-        """Read `size` bytes into new memory, which is not cleared first."""
+        """Read `size` bytes into newly allocated memory, without clearing it first."""
         data = memoryview(np.empty(size, np.uint8))  # type: ignore[arg-type]
         done = 0
         while done < size:

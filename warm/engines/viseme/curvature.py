@@ -52,9 +52,9 @@ def bend(points: NDArray[np.floating], curvature: Curvature) -> Floats:
 
 
 def bent_offset(across: Floats32, offset: Floats32, curvature: Curvature) -> Floats32:
-    """Return `bend(points + offset) - bend(points)`, without the cancellation of large numbers.
+    """Return `bend(points + offset) - bend(points)`, without cancellation of large numbers.
 
-    `across` (…): x of the points from the centre; `offset` (…, 2). Both in IOD.
+    `across` (…): x of the points relative to the centre; `offset` (…, 2). Both in IOD.
     """
     dx = offset[..., 0]
     square = (dx * (2 * across + dx))[..., None]

@@ -124,7 +124,7 @@ class Mouth:
         return Curvature(*self._data.curvatures[frame].tolist())
 
     def _mask(self, frame: int, rect: PixelRect) -> Pixels:
-        """(h, w) the frame's mask on the pixels of its rectangle; read-only."""
+        """The (h, w) mask of the frame on the pixels of its rectangle; read-only."""
         mask = self._masks.get(frame)
         if mask is None:
             mask = self._masks[frame] = self._drawn_mask(frame, rect)

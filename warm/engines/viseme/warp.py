@@ -26,7 +26,7 @@ FOLD_SLOPE = -0.6
 FAR_IOD = 4.0
 """Beyond the reach of any rectangle around the mouth."""
 MOST_PLACED = 1024
-"""Frames whose nodes are kept, 10 kB each."""
+"""Largest number of frames whose nodes are cached, 10 kB each."""
 SHIFT_BITS = 4
 """Fractional bits of polygon points for OpenCV."""
 
@@ -102,7 +102,7 @@ class BackwardWarp:
     def _kept_nodes(
         self, to_frame: Floats, rect: PixelRect, node: int, curvature: Curvature
     ) -> Floats32:
-        """The nodes of a frame, which is drawn again and again; not to be changed."""
+        """The cached nodes of a frame, which is drawn repeatedly; must not be modified."""
         place = to_frame.tobytes(), rect, curvature
         nodes = self._placed.get(place)
         if nodes is None:

@@ -91,7 +91,7 @@ def check_torch(path: Path, _size: int, head: bytes) -> None:
         raise WeightsDamaged(
             f"{path} is truncated: the directory at its end is missing."
         ) from error
-    except (ValueError, NotImplementedError) as error:  # a name or a version that is no such thing
+    except (ValueError, NotImplementedError) as error:  # an invalid name or version
         raise WeightsDamaged(f"{path} has a damaged directory at its end ({error}).") from error
     if not any(name.endswith("/data.pkl") for name in names):
         raise WeightsDamaged(f"{path} is a zip archive, but not a PyTorch file.")

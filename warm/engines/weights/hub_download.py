@@ -1,6 +1,6 @@
 """Resumable download of one file from a hub compatible with Hugging Face, with huggingface_hub.
 
-Files of a release, which are on no hub, are downloaded in the same way from their own address.
+Files of a release, which are not on a hub, are downloaded in the same way from their own address.
 
 The library's own `hf_hub_download` discards the bytes of a failed attempt. Therefore its building
 blocks are used here: they query the file's metadata and stream the bytes (with retries and a
@@ -68,7 +68,7 @@ class RemoteFile:
 
 
 def query_file(model: Model, file: ModelFile, *, endpoint: str) -> RemoteFile:
-    """Query a file's metadata; that of a release is in the manifest.
+    """Query a file's metadata; for a release, it comes from the manifest.
 
     Raises WeightsDownloadError, and WeightsMismatch for a size other than the manifest's.
     """
@@ -91,7 +91,7 @@ def query_file(model: Model, file: ModelFile, *, endpoint: str) -> RemoteFile:
 
 
 def released_file(model: Model, file: ModelFile) -> RemoteFile:
-    """Return the metadata of a file of a release, which the manifest pins."""
+    """Return the metadata of a file of a release, as pinned by the manifest."""
     assert file.sha256 is not None, file
     return RemoteFile(
         model=model,
