@@ -103,7 +103,7 @@ def context(app: Flask | None = None) -> AppContext:
 def find_session(session_id: str) -> Session:
     """Return the session of this id, or a new one that is not registered.
 
-    Until the request has ended, it stays with this server if the request may change it. Raises
+    A request that may change the session keeps it on this server until the request ends. Raises
     BadSessionId, and the errors of `Ownership.claim` if it belongs to another server.
     """
     client = request_client().name

@@ -103,7 +103,7 @@ class VideoEncoder:
         context.open()
         self._context = context
         self._spec = spec
-        # One frame for all pictures: the memory of a new one costs more than its content.
+        # One frame for all pictures, because allocating one takes longer than filling it.
         self._input = av.VideoFrame(*spec.coded_size, "yuv420p")
         self._input.time_base = Fraction(1, spec.fps)
         self._next_pts = 0

@@ -23,7 +23,7 @@ class FolderLock(AbstractContextManager["FolderLock"]):
     """Lock of a folder; released by `close`, or with this object."""
 
     def __init__(self, fd: int, membership: LockFile | None = None) -> None:
-        """`membership`: that of a head."""
+        """`membership`: the lock of this head's name."""
         self.close = weakref.finalize(self, release, fd, membership, os.getpid())
 
     def __exit__(self, *_: object) -> None:

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 FPS = 25
-"""Frames that a second of speech lasts."""
+"""Frames per second of speech."""
 
 _PASS_FRAMES = (1, 2, 4, 8, 16, 25, 32, 48, 64)
 _PASS_FPS = (177, 284, 406, 485, 537, 522, 549, 556, 556)

@@ -23,7 +23,7 @@ _BATCHES = (3, 6, 12, 24, 25)
 None is longer than half of `lead_s`."""
 _LARGEST_PASS = 25
 _PASSES_IN_FLIGHT = 2
-"""Passes that one GPU has at most: the one that it computes and the next."""
+"""Largest number of passes of one GPU: the one that it computes, and the next."""
 _URGENT_S = 0.3
 """Batches that are due within this time share a pass only with one another."""
 
@@ -59,7 +59,7 @@ class Outcome:
     fragments: int = 0
     """Fragments after the first of their clip."""
     late: int = 0
-    """Those of them that became durable after their time of playback."""
+    """Of these, the fragments that became durable after their time of playback."""
     busy_s: float = 0.0
     """Time during which GPUs computed, over all GPUs."""
     head_busy_s: float = 0.0
@@ -183,7 +183,7 @@ class Simulation:
         self._at(self._now + self.costs.voice_s, lambda: self._add_batch(clip, self._now))
 
     def _add_batch(self, clip: _Clip, due_s: float) -> None:
-        """Make the clip's next batch wait for a GPU of its head."""
+        """Queue the clip's next batch for a GPU of its head."""
         longest = int(self.plan.lead_s * FPS / 2)
         wanted = min(_BATCHES[min(clip.batches, len(_BATCHES) - 1)], longest)
         batch = _Batch(clip, clip.sent, min(wanted, clip.frames - clip.sent), due_s)
@@ -263,7 +263,7 @@ class Simulation:
         self._at(self._now + wait_s, self._lose)
 
     def _lose(self) -> None:
-        """Lose one GPU; its passes are sent to another one when their time is over."""
+        """Lose one GPU; its batches are queued again after `replay_s`."""
         head = self._rng.choice(self._heads)
         gpu = self._rng.choice(head.gpus)
         self._lose_later()

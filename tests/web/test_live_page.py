@@ -153,7 +153,7 @@ def open_before_the_stream(browser: Chrome, port: int, session: str) -> LivePage
 
 
 def assert_all_was_seen(page: LivePage) -> None:
-    """Assert that the only clip is or was seen as a whole, and that the next one is seen live."""
+    """Assert that the whole of the only clip was seen, and that the next one is seen live."""
     page.wait(lambda: page.run("return window.speech.length"))
     page.wait_until_live()
     page.wait_until_silent()

@@ -101,7 +101,7 @@ export class LivePlayback {
     this.#applySound();
   }
 
-  /** The film was seen to its end at `endS`, seconds; no effect while somebody speaks. */
+  /** Sets the position up to which the film was seen, seconds; no effect while somebody speaks. */
   setEnd(endS) {
     if (this.#clock.timeAt() === null) this.#positionS = endS;
   }

@@ -65,7 +65,7 @@ export class LivePlayer {
     return this.#playback.hasPosition;
   }
 
-  /** The film was seen to its end at `endS`, seconds. */
+  /** Sets the position up to which the film was seen, seconds. */
   setEnd(endS) {
     this.#playback.setEnd(endS);
   }
