@@ -18,7 +18,7 @@ LAYOUTS = ((500, 1), (250, 2))
 MEASURED_LATE = {10: 1, 15: 13, 20: 438}
 """Late fragments of that many sessions on one H200, as docs/musetalk-speed.md has them."""
 LOSSES_PER_HOUR = 600
-"""One GPU of 500 every six seconds: much more often than in reality, to make the effect measurable."""
+"""One GPU of 500 every six seconds: far more often than in reality, to make the effect visible."""
 FIRST_GOAL_MS = 300
 LATE_GOAL_PER_1000 = 1.0
 
