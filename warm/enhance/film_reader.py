@@ -35,7 +35,7 @@ UNSPECIFIED, LIMITED_RANGE = 2, 1
 PLANAR = {"yuv420p", "yuvj420p"}
 FULL_RANGE_FORMATS = ("yuvj", "gray")
 HIGH_DEPTH_NOTE = "The film has {bits} bits per colour; the result has 8."
-RESAMPLED_NOTE = "The film does not have the colour samples of H.264 4:2:0; they were converted."
+RESAMPLED_NOTE = "The colours of the film are not stored as YUV 4:2:0; they were converted."
 EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 DEFAULT_FPS = 25
 
