@@ -20,7 +20,7 @@ class Variable:
     setting: str | None
     """None: the variable is accepted and has no effect."""
     reason: str = ""
-    """Why it has none."""
+    """The reason why it has no effect."""
 
 
 VARIABLES = (

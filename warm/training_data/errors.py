@@ -13,7 +13,7 @@ NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR,
 
 
 class TrainingDataError(ValueError):
-    """The preprocessing cannot go on; the message says why and what to do."""
+    """The preprocessing cannot continue; the message says why and what to do."""
 
 
 class BadPreprocessConfig(TrainingDataError):
