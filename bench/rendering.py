@@ -1,7 +1,7 @@
 """Benchmark of rendering: speech that is ready becomes encoded frames of a film on disk."""
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,9 +15,10 @@ from tts.speech import Speech
 from tts.voice import VoiceChoice, VoiceInfo
 from warm.avatars.store import AvatarStore
 from warm.engine_factory import make_engine
+from warm.engines.base import Engine
 from warm.prepare.run import prepare
 from warm.runtime import Runtime
-from warm.settings import read_settings
+from warm.settings import Settings, read_settings
 
 _SENTENCE = "Good morning, and thank you for calling."
 _RENDERED_SENTENCES = 8
@@ -51,9 +52,9 @@ def rendered_figure(results: Path, avatar_id: str, name: str, goal: float = _GOA
     with closing(espeak_voices()) as espeak:
         choice = espeak.choose()
         text = " ".join([_SENTENCE] * _RENDERED_SENTENCES)
-        voices = _PrerecordedVoices(list(espeak.speak(text, choice)))
+        voices = PrerecordedVoices(list(espeak.speak(text, choice)))
     fps = []
-    with _running_runtime(results, avatar_id, voices) as runtime:
+    with running_runtime(results, avatar_id, voices) as runtime:
         session = runtime.sessions.registry.lookup("rendered")
         for _ in range(_RENDERED_CLIPS + 1):
             spoken = runtime.speak(session, _SENTENCE, choice).result()
@@ -63,34 +64,40 @@ def rendered_figure(results: Path, avatar_id: str, name: str, goal: float = _GOA
     return Figure.at_least(name, statistics.median(fps[1:]), "fps", goal, _RENDERED_CLIPS)
 
 
-class _PrerecordedVoices:
+class PrerecordedVoices:
     """Voices that return ready speech, so that synthesis is not timed."""
 
     def __init__(self, speeches: Sequence[Speech]) -> None:
         self._speeches = speeches
 
     def infos(self) -> Sequence[VoiceInfo]:
+        """Offer no voice for a choice."""
         return []
 
     def choose(
         self, *, voice: str | None = None, language: str | None = None, speed: float | None = None
     ) -> VoiceChoice:
+        """Accept any choice."""
         return VoiceChoice(voice=voice or "", language=language or "", speed=speed or 1.0)
 
     def speak(self, _text: str, _choice: VoiceChoice) -> Iterator[Speech]:
+        """Yield the speech that is ready, whatever the text."""
         yield from self._speeches
 
 
 @contextmanager
-def _running_runtime(
-    results: Path, avatar_id: str, voices: _PrerecordedVoices
+def running_runtime(
+    results: Path,
+    avatar_id: str,
+    voices: PrerecordedVoices,
+    make: Callable[[Settings], Engine] = make_engine,
 ) -> Iterator[Runtime]:
     """A warm runtime in this process, closed when the block ends."""
     settings = read_settings(["--results-dir", str(results), "--avatar-id", avatar_id])
     runtime = Runtime(
         settings=settings,
         avatar=AvatarStore(results).open(avatar_id),
-        engine=make_engine(settings),
+        engine=make(settings),
         voices=voices,
     )
     with closing(runtime):

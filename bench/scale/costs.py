@@ -15,10 +15,11 @@ class Costs:
     """Times in seconds."""
 
     voice_s: float = 0.035
-    """From the request to the first piece of sound of the voice `heart`."""
-    call_s: float = 0.004
-    """Delay of a pass sent to another process and its patches sent back."""
-    head_frame_s: float = 0.0030
+    """From the request to the first piece of sound of the voice `heart` (docs/figures.md)."""
+    call_s: float = 0.009
+    """Delay of a pass sent to another machine and its patches sent back; 3 to 9 ms were measured
+    with Ray between processes and nodes of one host."""
+    head_frame_s: float = 0.0007
     """Time of the render thread for one frame; it serves all sessions of its head in turn."""
     fragment_s: float = 0.012
     """Delay from the composited frames to the durable fragment: encoder and disk."""

@@ -8,12 +8,13 @@ from matplotlib.figure import Figure as Plot
 
 from bench.figure import Figure, p95
 from bench.scale.costs import Costs
+from bench.scale.head_cost import HeadCost, measure_head
 from bench.scale.simulation import Outcome, Plan, Simulation
 
 SESSIONS, GPUS = 10_000, 500
 SHARES = (0.2, 0.3, 0.4, 0.5)
 """Shares of their time during which sessions speak; in a conversation it is about a third."""
-LAYOUTS = ((500, 1), (250, 2))
+LAYOUTS = ((500, 1), (125, 4))
 """Heads, and GPUs of each."""
 MEASURED_LATE = {10: 1, 15: 13, 20: 438}
 """Late fragments of that many sessions on one H200, as docs/musetalk-speed.md has them."""
@@ -24,8 +25,9 @@ LATE_GOAL_PER_1000 = 1.0
 
 
 def measure(out: Path) -> list[Figure]:
-    """Simulate one GPU, then all of them; a plot of the delays goes to `out`."""
-    costs = Costs()
+    """Measure a head, simulate one GPU, then all; a plot of the delays goes to `out`."""
+    head = measure_head()
+    costs = Costs(head_frame_s=head.render_s)
     runs = {
         (heads, gpus, share): Simulation(cluster(heads, gpus, share), costs).run()
         for heads, gpus in LAYOUTS
@@ -34,9 +36,19 @@ def measure(out: Path) -> list[Figure]:
     plot_delays(runs, out / "scale.png")
     lossy = replace(cluster(*LAYOUTS[0], SHARES[1]), losses_per_hour=LOSSES_PER_HOUR)
     return [
+        *head_figures(head),
         *(agreement(sessions, costs) for sessions in MEASURED_LATE),
         *(figure for key, outcome in runs.items() for figure in described(key, outcome)),
         *described((*LAYOUTS[0], SHARES[1]), Simulation(lossy, costs).run(), ", GPUs are lost"),
+    ]
+
+
+def head_figures(head: HeadCost) -> list[Figure]:
+    """Return the measured processor time of a head."""
+    name = "a head whose mouths other machines draw, processor time a frame: "
+    return [
+        Figure.at_most(f"{name}render thread", 1000 * head.render_s, "ms", 1, head.frames),
+        Figure.at_most(f"{name}all threads", 1000 * head.all_s, "ms", 5, head.frames),
     ]
 
 
