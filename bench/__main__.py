@@ -93,7 +93,7 @@ TOPICS = {
 }
 """Module of each topic; it has `measure(out: Path) -> list[Figure]`, `out` the folder of plots."""
 ON_REQUEST = {
-    *("container", "fuzz", "soak", "live_skew_long"),
+    *("container", "fuzz", "scale", "soak", "live_skew_long"),
     *("voice_times", "voice_words", "voice_texts", "piper_voices"),
 }
 """Topics that take half an hour or need optional packages; they are measured only if named."""

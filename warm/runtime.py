@@ -514,6 +514,10 @@ class Runtime:
         self.check_ready()
         self._end_session(session, lambda: self.sessions.lifecycle.remove(session))
 
+    def has_unanswered(self, session_id: str) -> bool:
+        """True if a session is speaking, or a request of it waits."""
+        return self._thread.includes(session_id)
+
     def hand_over(self, session_id: str, *, disturbs: bool = False) -> str | None:
         """Leave a session to the other servers of the folder; return the reason if it stays.
 
@@ -525,7 +529,7 @@ class Runtime:
             return None
         if not disturbs and self.is_live(session_id):
             return "it has live viewers"
-        if self._thread.includes(session_id) or ownership.is_used(session_id):
+        if self.has_unanswered(session_id) or ownership.is_used(session_id):
             return "it is in use"
         hand_over = Command(
             session_id=session_id,

@@ -115,6 +115,8 @@ def leave(app_context: AppContext, session_id: str, *, disturbs: bool = False) -
         return "it was claimed just now"
     if app_context.conversations.is_answering(session_id):
         return "a turn is being answered"
+    if app_context.runtime.has_unanswered(session_id):
+        return "it is in use"  # its live viewers are not disconnected before it is silent
     if disturbs:
         app_context.pushes.end_session(session_id, PASSED_ON)
         app_context.live.leave(session_id, PASSED_ON)

@@ -16,7 +16,8 @@ PROBE_BYTES = 64 << 10
 LOCK_NAME = ".server-lock"
 """Exists since the first start of a server with this storage."""
 OWN_NAMES = (
-    *("archive", "avatars", "heads", "jobs", "sessions", "trash", "uploads"),
+    *("archive", "avatars", "claims", "conversations", "heads", "jobs", "sessions", "trash"),
+    "uploads",
     *("full_session.mp4", "jobs.sqlite3", "keys.json", "login_secret", LOCK_NAME),
 )
 """Names that the server writes in its folder. Others, such as `lost+found`, may have any owner."""
