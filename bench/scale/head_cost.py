@@ -12,7 +12,7 @@ from bench.avatars import prepare_demo
 from bench.rendering import PrerecordedVoices, running_runtime
 from isolation.blas import limit_blas_threads
 from tts.catalogue import espeak_voices
-from warm.engines.base import Patch, PatchRequest, PendingPatches, ReadyPatches
+from warm.engines.base import Patch, PatchRequest, ReadyPatches
 from warm.engines.viseme.engine import VisemeEngine
 from warm.settings import Settings
 
@@ -40,7 +40,7 @@ class InstantEngine(VisemeEngine):
         super().__init__(models)
         self._patches: dict[tuple[int, int], Patch] = {}
 
-    def submit(self, requests: Sequence[PatchRequest]) -> PendingPatches:
+    def submit(self, requests: Sequence[PatchRequest]) -> ReadyPatches:
         """As an engine elsewhere that has answered already."""
         for request in requests:
             if self._key(request) not in self._patches:
