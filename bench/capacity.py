@@ -17,21 +17,21 @@ from bench.late_fragments import SENTENCE, Arrival, PlaybackModel, repeated
 from bench.server_process import ServerProcess, run_server
 
 VOICES: Mapping[str, Mapping[str, str]] = {"heart": {}, "espeak": {"voice": "espeak:en-us"}}
-"""Options of `POST /speak`; `heart` is the default voice."""
+"""Options of `POST /speak` by voice; `heart` is the default voice."""
 GOAL, MOST = 8, 12
-"""Sessions that should speak at once, and the largest number that is tried."""
+"""Number of sessions that should be able to speak at once, and the largest number tried."""
 SPEAK_S = 25.0
-"""Time for which sessions speak at once."""
+"""Time for which the sessions speak at the same time."""
 APART_S = 0.25
-"""Time between the beginnings of two sessions."""
+"""Time between the starts of two sessions."""
 LONGEST_START_S = 1.0
-"""With a longer wait for a first fragment, the sessions do not speak at once."""
+"""If a first fragment takes longer than this, the sessions do not speak at once."""
 SENTENCES = (3, 8)
 """Range of the number of sentences of a text."""
 FIRST_REQUESTS = 25
 GOAL_FIRST_MS = 200
 GOAL_CPU_MS = 10
-"""What two processors have for each frame of eight sessions."""
+"""CPU time that two processors can spend on each frame of eight sessions."""
 GOAL_RESIDENT_MB = 1200
 FPS = 25
 SEED = 7
@@ -39,7 +39,7 @@ SEED = 7
 
 @dataclass
 class Speech:
-    """What sessions that spoke at once have experienced."""
+    """Measurements of sessions that spoke at the same time."""
 
     arrivals: list[Arrival] = field(default_factory=list)
     starts_s: list[float] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Speech:
 
     @property
     def late(self) -> int:
-        """Fragments that came after playback had reached them."""
+        """Fragments that arrived after playback had reached them."""
         return sum(arrival.slack_s < 0 for arrival in self.arrivals)
 
     @property
@@ -58,7 +58,7 @@ class Speech:
 
 
 def measure(_out: Path) -> list[Figure]:
-    """Measure with the demo avatar and default settings, each voice on a server of its own."""
+    """Measure with the demo avatar and default settings, each voice on its own server."""
     with TemporaryDirectory(prefix="warmtalk-bench-") as name:
         results = Path(name)
         prepare_demo(results)
@@ -140,7 +140,7 @@ def _speaking(server: ServerProcess, count: int, options: Mapping[str, Any]) -> 
 
 
 def speak_at_once(server: ServerProcess, count: int, options: Mapping[str, Any]) -> Speech:
-    """Let sessions speak texts of different lengths for `SPEAK_S`, each without a pause."""
+    """Let sessions speak texts of different lengths for `SPEAK_S`, without pauses."""
     speeches = [Speech() for _ in range(count)]
     stop = Event()
     with ThreadPoolExecutor(count) as speakers:
@@ -166,7 +166,7 @@ def _speak(
     speech: Speech,
     stop: Event,
 ) -> None:
-    """Speak one text after another, each when the one before it was heard, until `stop` is set."""
+    """Speak texts until `stop` is set, each one after the end of the previous one's playback."""
     number = int(session_id.rpartition("-")[2])
     rng, playback = random.Random(SEED + number), PlaybackModel()
     stop.wait(number * APART_S)
@@ -184,9 +184,9 @@ def _speak(
 def _observed(
     events: Iterator[tuple[str, dict[str, Any]]], speech: Speech, *, is_first: bool
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the events of a request, and note the time to its first fragment and its frames.
+    """Yield the events of a request, and record its frames and the time to its first fragment.
 
-    The first request of a session only adds its frames: places are given one after another.
+    Only the frames of a session's first request count, because places are granted one by one.
     """
     requested_s = time.perf_counter()
     waits = not is_first

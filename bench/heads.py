@@ -1,8 +1,8 @@
 """Benchmark of three heads behind nginx: one is killed and started again while 30 sessions speak.
 
-Each session sends one text after the other through nginx, and repeats those without an answer 200.
-Afterwards every film is compared with the answers: each acknowledged clip must be there, unchanged,
-and every picture and sample of the film must decode.
+Each session sends one text after another through nginx, and repeats each one until it is answered
+with 200. Afterwards every film is compared with the answers: it must contain each acknowledged clip
+unchanged, and all its pictures and samples must decode.
 """
 
 import http.client
@@ -30,7 +30,7 @@ SESSIONS = 30
 BEFORE_S, AFTER_S = 6.0, 8.0
 """Time for which all sessions speak before the kill, and after the head has come back."""
 PAUSE_S = 0.2
-"""Pause of a client after a request without an answer 200."""
+"""Pause of a client after a request that was not answered with 200."""
 BODY_ONLY = 3
 """Each session whose number is divisible by this is named in the body only."""
 PORTRAIT = "sample_data/grace_hopper.jpg"
@@ -38,7 +38,7 @@ PORTRAIT = "sample_data/grace_hopper.jpg"
 
 @dataclass(eq=False)
 class Speaker:
-    """A client that speaks in one session, and notes what was acknowledged."""
+    """A client that speaks in one session and records the acknowledged clips."""
 
     number: int
     clips: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Speaker:
 
     @property
     def session_id(self) -> str:
-        """Its session."""
+        """Id of its session."""
         return f"session-{self.number}"
 
     def run(self, found: Cluster, is_over: Event) -> None:
@@ -118,7 +118,7 @@ def measure(out: Path) -> list[Figure]:  # noqa: ARG001 - all topics take the fo
 
 
 def run(found: Cluster) -> list[Figure]:
-    """Have all sessions speak while a head is killed and started again."""
+    """Let all sessions speak while a head is killed and restarted."""
     speakers = [Speaker(number) for number in range(SESSIONS)]
     is_over = Event()
     threads = [Thread(target=each.run, args=(found, is_over)) for each in speakers]
@@ -143,7 +143,7 @@ def run(found: Cluster) -> list[Figure]:
 
 
 def kill_and_restart(found: Cluster, speakers: list[Speaker]) -> str:
-    """Kill the head with the most sessions, start it again, and wait until it speaks."""
+    """Kill the head with the most sessions, restart it, and wait until it speaks."""
     heads = Counter(each.heads.most_common(1)[0][0] for each in speakers)
     victim = heads.most_common(1)[0][0]
     found[victim].kill()
@@ -176,7 +176,7 @@ def report(found: Cluster, speakers: list[Speaker], victim: str) -> None:
 
 
 def prepare_avatar(results: Path) -> None:
-    """Prepare the demo portrait at a quarter of its size, for films that are made quickly."""
+    """Prepare the demo portrait at a quarter of its size, so that films are made quickly."""
     picture = cv2.imread(str(Path(mpl.get_data_path()) / PORTRAIT))
     assert picture is not None
     results.mkdir(parents=True)

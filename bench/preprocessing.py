@@ -34,9 +34,9 @@ SYNC_FILES = (
     TALKING_VIDEO.parent / "faces" / "v01_ls_demo2.mp4",
     TALKING_VIDEO.parent / "faces" / "v04_glasses_old.mp4",
 )
-"""Recordings that are in step."""
+"""Recordings with synchronous sound."""
 SHIFTS = (-12, -6, 6, 12)
-"""Frames by which their sound is moved."""
+"""Frames by which their sound is shifted."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def measure(_out: Path) -> list[Figure]:
 
 
 def measure_speed(seconds: int) -> list[Figure]:
-    """Preprocess `seconds` of video in a few files, then read all clips as the training does."""
+    """Preprocess `seconds` of video in a few files, then read all clips as a training does."""
     with TemporaryDirectory(prefix="warmtalk-bench-") as name:
         folder = Path(name)
         write_sources(folder, seconds)
@@ -107,13 +107,13 @@ def run_command(config: Path) -> Cost:
 
 
 def children_s() -> float:
-    """Return the processor time of processes that have ended."""
+    """Return the processor time of child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def measure_sync_filter() -> list[Figure]:
-    """Move the sound of recordings, and exchange it; count what the filter accepts."""
+    """Shift the sound of recordings, and exchange it; measure the shares that are accepted."""
     clips = [read_lips(path) for path in SYNC_FILES if path.is_file()]
     in_step = [accepted(lips, sound, 0) for lips, sound in clips]
     moved = [accepted(lips, sound, shift) for lips, sound in clips for shift in SHIFTS]

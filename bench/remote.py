@@ -1,4 +1,4 @@
-"""The remote engine on a Ray of this machine: its pace, what it adds, and the loss of an actor."""
+"""The remote engine on a local Ray: its pace, its added latency, and the loss of an actor."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ from warm.settings import read_settings
 _CLIPS, _SENTENCES = 9, 8
 _FIRSTS = 60
 _SETTLE_S = 0.05
-"""Pause before a clip whose first fragment is timed."""
+"""Pause before each clip whose first fragment is timed."""
 _SPEAKERS, _TEXTS = 4, 3
 _KILL_AFTER_S = 2.0
 _ACTORS_S = 120.0
@@ -36,7 +36,7 @@ _ACTORS_S = 120.0
 
 
 def measure(_out: Path) -> list[Figure]:
-    """Measure the engine in this process and in one actor by turns, then a killed actor of two."""
+    """Measure the engine by turns in this process and in an actor, then kill one of two actors."""
     with TemporaryDirectory(prefix="warmtalk-bench-") as folder:
         results = Path(folder)
         prepare_demo(results)
@@ -44,7 +44,7 @@ def measure(_out: Path) -> list[Figure]:
 
 
 def compare(results: Path) -> list[Figure]:
-    """Render the same clips with both engines, by turns."""
+    """Render the same clips with both engines alternately."""
     limit_blas_threads()  # as the server's worker does
     with ExitStack() as stack:
         voices = stack.enter_context(closing(espeak_voices()))
@@ -94,7 +94,7 @@ def running(results: Path, voices: Voices, engine: str) -> Iterator[Runtime]:
 
 
 def speak(runtime: Runtime, choice: VoiceChoice, sentences: int) -> SpeakResult:
-    """Speak a text in a session of its own, which is removed."""
+    """Speak a text in a new session, which is removed afterwards."""
     session = runtime.sessions.registry.lookup("measured")
     result = runtime.speak(session, repeated(sentences), choice).result()
     runtime.remove(session)
@@ -102,7 +102,7 @@ def speak(runtime: Runtime, choice: VoiceChoice, sentences: int) -> SpeakResult:
 
 
 def fps_of(spoken: SpeakResult) -> float:
-    """Return the frames a second of a clip."""
+    """Return the frames per second of a clip."""
     return spoken.clip.frames / (spoken.timings.render_s or 0.0)
 
 
@@ -144,7 +144,7 @@ def kill_an_actor(results: Path) -> list[Figure]:
 
 
 def speak_texts(server: ServerProcess, number: int, begin: Barrier) -> tuple[int, int, int]:
-    """Speak texts one after another; return late fragments, fragments and whole clips."""
+    """Speak texts one after another; return late fragments, fragments and complete clips."""
     playback, done = PlaybackModel(), 0
     session_id = f"killed-{number}"
     begin.wait(TIMEOUT_S)

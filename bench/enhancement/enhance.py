@@ -1,7 +1,7 @@
-"""Enhanced films: flicker, sharpness, lips, likeness to a known original, sound, resumption.
+"""Enhanced films: flicker, sharpness, lips, similarity to a known original, sound, resumption.
 
-The talking video is scaled down by two and enhanced back to its size by `sharpen`, which needs no
-weights; the same pictures plainly enlarged are compared with it.
+The talking video is scaled down by two and enhanced back to its original size by `sharpen`, which
+needs no weights. The result is compared with the same pictures after a plain enlargement.
 """
 
 import subprocess
@@ -44,7 +44,7 @@ POLL_S = 0.05
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Films:
-    """The original, scaled down, plainly enlarged, and enhanced."""
+    """Four versions of a film: original, scaled down, plainly enlarged, and enhanced."""
 
     original: Pictures
     small: Pictures
@@ -100,7 +100,7 @@ def enhance(source: Path, out: Path) -> "subprocess.Popen[bytes]":
 
 
 def picture_figures(films: Films) -> list[Figure]:
-    """Compare the faces of the films, aligned by the small one."""
+    """Compare the faces of the films, aligned by the landmarks of the small one."""
     count = len(films.enhanced)
     points = landmarks_of(films.small, FACE_MODELS)
     transforms = head_transforms(films.small, points, FPS)
@@ -125,7 +125,7 @@ def picture_figures(films: Films) -> list[Figure]:
 
 
 def flicker_figures(small: Aligned, plain: Aligned, enhanced: Aligned) -> list[Figure]:
-    """Compare the differences of neighbouring aligned frames."""
+    """Compare the differences between neighbouring aligned frames."""
     count = len(small.luma) - 1
     return [
         Figure.at_most(
@@ -156,7 +156,7 @@ def samples_of(film: Path) -> NDArray[np.float32]:
 
 
 def resumption_figure(source: Path, whole: Path, out: Path) -> Figure:
-    """Kill an enhancement after its first part, run it again; count the pictures that differ."""
+    """Kill an enhancement after its first part, resume it, and count the pictures that differ."""
     process = enhance(source, out)
     deadline_s = time.monotonic() + WAIT_S
     while not (work_path(out) / part_name(0)).exists():

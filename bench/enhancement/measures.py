@@ -1,4 +1,4 @@
-"""Measures of an enhanced film: flicker, sharpness, lips, likeness to a known sharp original."""
+"""Measures of an enhanced film: flicker, sharpness, lips, similarity to a known sharp original."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Aligned:
 
     @property
     def flicker(self) -> float:
-        """Standard deviation of the difference of neighbouring frames, levels."""
+        """Standard deviation of the difference between neighbouring frames, levels."""
         return float(np.diff(self.luma, axis=0).std())
 
     @property
@@ -82,7 +82,7 @@ def head_transforms(
 def aligned(
     pictures: Sequence[NDArray[np.uint8]], transforms: NDArray[np.float64], scale: float
 ) -> Aligned:
-    """Return the aligned faces of pictures that are `scale` times those of the transforms."""
+    """Return the aligned faces of pictures that are `scale` times the size of the transforms'."""
     shift = scale / 2 - 0.5
     larger = np.array([[scale, 0, shift], [0, scale, shift]])
     return Aligned(np.stack(list(lumas(pictures, compose(larger[None], transforms)))))

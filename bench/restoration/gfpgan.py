@@ -14,7 +14,7 @@ from warm.engines.musetalk.device import choose_device
 from warm.enhance.gfpgan import GfpganRestorer
 
 MAX_FACE_S = {1: 15.0, 2: 7.5}
-"""Seconds of a face by threads: what the published network takes on the same kind of CPU."""
+"""Seconds per face by number of threads: the published network's time on the same kind of CPU."""
 FACES = 3
 
 
@@ -31,14 +31,14 @@ def measure(out: Path) -> list[Figure]:  # noqa: ARG001 - this topic has no plot
 
 
 def deviation(golden: GoldenSet) -> Figure:
-    """Return the largest deviation of picture and heads of a small set."""
+    """Return the largest deviation of the picture and heads of a small set."""
     picture, heads = golden.network(golden.input, with_heads=True)
     expected = golden.arrays["image_batch" if len(picture) > 1 else "image"]
     return deviation_figure(golden, picture, expected, heads, BOUND)
 
 
 def full_deviations(golden: GoldenSet) -> list[Figure]:
-    """Return the deviations of the published size: what the set keeps of picture and heads."""
+    """Return the deviations at the published size, for the parts that the set contains."""
     picture, heads = golden.network(golden.input, with_heads=True)
     tiles, square = functional.avg_pool2d(picture, 32), picture[:, :, 224:256, 224:256]
     found = torch.cat([tiles.flatten(), square.flatten()])
@@ -60,7 +60,7 @@ def full_deviations(golden: GoldenSet) -> list[Figure]:
 def deviation_figure(
     golden: GoldenSet, picture: Tensor, expected: Tensor, heads: list[Tensor], bound: float
 ) -> Figure:
-    """Return the largest deviation of a picture and of those heads that the set has."""
+    """Return the largest deviation of a picture and of the heads that the set contains."""
     stored = [golden.arrays.get(f"out_rgbs.{number}") for number in range(len(heads))]
     pairs = [(picture, expected)]
     pairs += [
@@ -72,7 +72,7 @@ def deviation_figure(
 
 
 def batch_deviation(golden: GoldenSet) -> Figure:
-    """Return how far a batch of two is from two batches of one."""
+    """Return the largest difference between a batch of two and two batches of one."""
     together, _ = golden.network(golden.input)
     alone = torch.cat([golden.network(one[None])[0] for one in golden.input])
     return Figure.at_most(
@@ -81,7 +81,7 @@ def batch_deviation(golden: GoldenSet) -> Figure:
 
 
 def times(golden: GoldenSet) -> list[Figure]:
-    """Return wall and CPU seconds of a face at the published size."""
+    """Return wall and CPU seconds per face at the published size."""
     restorer = GfpganRestorer(golden.network, choose_device("cpu", "fp32"))
     crops = np.random.default_rng(1).integers(
         0, 256, (1, restorer.size, restorer.size, 3), np.uint8
@@ -101,7 +101,7 @@ def times(golden: GoldenSet) -> list[Figure]:
 
 
 def face_s(restorer: GfpganRestorer, crops: np.ndarray) -> tuple[float, float]:
-    """Return the shortest wall and CPU seconds of a face."""
+    """Return the shortest wall and CPU time per face, seconds."""
     walls, cpus = [], []
     for _ in range(FACES):
         wall, cpu = time.perf_counter(), time.process_time()

@@ -1,4 +1,4 @@
-"""Golden data of GFPGAN: seeded weights, inputs, and what the published network makes of them."""
+"""Golden data of GFPGAN: seeded weights, inputs, and the outputs of the published network."""
 
 import importlib.util
 import json
@@ -19,15 +19,15 @@ from warm.enhance.network.network import GfpganNetwork
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "golden" / "gfpgan"
 BOUND = 2e-5
-"""Largest difference of pictures, heads and style codes of the small sets; its README's."""
+"""Largest difference of pictures, heads and style codes of the small sets, from their README."""
 FEATURE_BOUND = 3e-5
-"""The same of features inside the network."""
+"""Largest difference of features inside the network."""
 FULL_BOUND = 5e-5
-"""The same of the full set."""
+"""Largest difference of the full set."""
 STATISTICS_BOUND = 1e-4
-"""Largest difference of mean and deviation of the full picture."""
+"""Largest difference of the mean and standard deviation of the full picture."""
 BATCH = {"small": 2}
-"""Pictures of each set, where there is more than one."""
+"""Number of pictures of sets that have more than one."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class GoldenSet:
 
     @property
     def config(self) -> NetworkConfig:
-        """Configuration of our network."""
+        """The set's configuration, for Warmtalk's network."""
         given = self.facts["config"]
         return NetworkConfig(
             size=given["out_size"],
@@ -83,7 +83,7 @@ class GoldenSet:
 
     @cached_property
     def network(self) -> GfpganNetwork:
-        """Our network with the seeded weights."""
+        """Warmtalk's network with the seeded weights."""
         with torch.device("meta"):
             network = GfpganNetwork(self.config)
         network.load_state_dict(self.weights, assign=True)
@@ -98,18 +98,18 @@ class GoldenSet:
 
     @cached_property
     def arrays(self) -> dict[str, Tensor]:
-        """What the published network computes."""
+        """Outputs of the published network."""
         return load_file(self.folder / f"{self.name}_golden.safetensors")
 
     @property
     def statistics(self) -> dict[str, float]:
-        """Mean, std, min and max of the picture, where the set has them."""
+        """Mean, std, min and max of the picture, if the set has them."""
         content = json.loads((self.folder / f"{self.name}_stats.json").read_text())
         found: dict[str, float] = content["image"]
         return found
 
 
 def difference(found: Tensor, expected: Tensor) -> float:
-    """Largest absolute difference; NaN differs without bound."""
+    """Largest absolute difference; infinite if there is a NaN."""
     largest = (found.double() - expected.double()).abs().max().item()
     return float("inf") if math.isnan(largest) else largest

@@ -189,7 +189,7 @@ def test_the_process_ends_with_the_one_that_started_it(parent: "subprocess.Popen
     wait_until(lambda: not is_running(pid), "the process to end")
 
 
-def test_a_spare_process_that_is_not_needed_ends_without_a_word() -> None:
+def test_a_spare_process_that_is_not_needed_ends_silently() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "isolation.reading_worker", "unused"], cwd=ROOT,
         stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=TIMEOUT_S,

@@ -196,7 +196,7 @@ class HeadEncoder(Protocol):
 
 
 @runtime_checkable
-class UnhurriedPatches(Protocol):
+class PollablePatches(Protocol):
     """Optional interface of pending patches for which the render thread need not block."""
 
     def wait(self, timeout_s: float) -> bool:

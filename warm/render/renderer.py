@@ -11,7 +11,7 @@ from session.film import FilmSpec
 from session.overlaid_picture import Picture
 from tts.voice import VoiceChoice
 from warm.avatars.avatar import Avatar
-from warm.engines.base import Patch, PendingPatches, ReadyPatches, UnhurriedPatches
+from warm.engines.base import Patch, PendingPatches, PollablePatches, ReadyPatches
 from warm.render.clip import BatchSlice, Clip
 from warm.render.compositing import idle_shown, patch_requests
 from warm.render.context import RenderContext
@@ -346,7 +346,7 @@ def is_live(done: RenderPass) -> bool:
 def is_drawn(done: RenderPass) -> bool:
     """True if the thread should fetch the patches of a pass now, waiting for them if necessary."""
     pending = done.pending
-    return not isinstance(pending, UnhurriedPatches) or pending.wait(PATIENCE_S)
+    return not isinstance(pending, PollablePatches) or pending.wait(PATIENCE_S)
 
 
 def wakeup_s(clip: Clip, now_s: float) -> float:

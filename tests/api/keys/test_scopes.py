@@ -25,7 +25,7 @@ PUBLIC = {
 CHECKED_BY_VIEW = {("GET", "/caller"), ("GET", "/jobs/<job_id>/video")}
 """Calls whose views check the key themselves."""
 OF_HEADS = {("GET", "/heads/own"), ("POST", "/heads/release")}
-"""Calls of other heads, whose views check the heads' secret."""
+"""Routes for other heads, whose views check the heads' secret."""
 PUBLIC_FOLDERS = ("/web/", "/results/", "/uploads/<", "/docs/")
 """Files of the page, and those whose addresses cannot be guessed: they may be read."""
 OWN_ONLY = "/jobs/<job_id>"

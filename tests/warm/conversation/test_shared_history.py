@@ -12,7 +12,7 @@ from warm.jobs.database import Database
 
 
 class HeadWithHistory:
-    """The table of one head, whose sessions can move to that of another."""
+    """The turn table of one head, whose sessions can move to another head."""
 
     def __init__(self, results: Path, name: str) -> None:
         own = results / name
@@ -72,7 +72,7 @@ def test_a_turn_that_a_killed_head_was_answering_ends_as_an_error(tmp_path: Path
     a.say(1)
     a.say(2, is_ended=False)
     copy = tmp_path / "conversations" / "berlin.json"
-    wait_until(lambda: len(read_copy(copy)[0]) == 2, "the copy of two turns")  # not told to leave
+    wait_until(lambda: len(read_copy(copy)[0]) == 2, "the copy of two turns")  # without `leave`
     wait_until(lambda: read_copy(copy)[0][0].is_ended, "the end of the first")
     b.come("berlin")
     assert b.texts() == [

@@ -1,4 +1,4 @@
-"""What every lip engine does, whatever it draws: one set of tests for all engines."""
+"""Contract of lip engines: one set of tests that every engine must pass."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ FPS = 25
 
 @dataclass(frozen=True, kw_only=True)
 class EngineUnderTest:
-    """A loaded engine, an avatar that it has loaded, and a sentence."""
+    """A loaded engine, an avatar that is loaded on it, and a sentence."""
 
     engine: Engine
     avatar: Avatar
@@ -32,7 +32,7 @@ def spoken_vowels() -> Speech:
 
 
 class EngineContract:
-    """Tests of an engine; its module has the fixture `under_test`."""
+    """Tests of an engine; the module of a subclass defines the fixture `under_test`."""
 
     @pytest.fixture(name="draw")
     def make_draw(self, under_test: EngineUnderTest) -> Callable[..., list[Patch]]:

@@ -21,12 +21,12 @@ BT709, FULL = 1, 2
 
 
 def face_picture(width: int, height: int) -> NDArray[np.uint8]:
-    """The portrait, at this size."""
+    """The portrait at a given size."""
     return np.asarray(cv2.resize(portrait(), (width, height), interpolation=cv2.INTER_AREA))
 
 
 def moving_face(count: int, size: tuple[int, int]) -> list[NDArray[np.uint8]]:
-    """A face that sways a little, (h, w, 3) BGR."""
+    """(h, w, 3) BGR pictures of a face that sways slightly."""
     width, height = size
     large = face_picture(width + 16, height + 16)
     pictures = []
@@ -46,7 +46,7 @@ def write_film(
     colour_range: int = FULL,
     **metadata: str,
 ) -> Path:
-    """Write an H.264 film of a variable rate, BT.709, with AAC that begins with priming."""
+    """Write an H.264 film with a variable rate, BT.709, and AAC with priming samples."""
     with av.open(str(path), "w") as container:
         container.metadata.update(metadata)
         video = container.add_stream("libx264", rate=25)

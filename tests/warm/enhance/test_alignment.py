@@ -19,14 +19,14 @@ from warm.enhance.restorer import check_crops
 def moved(
     points: np.ndarray, scale: float, degrees: float, shift: tuple[float, float]
 ) -> np.ndarray:
-    """Points under a similarity."""
+    """Points after a similarity transform."""
     turn = np.radians(degrees)
     matrix = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     return points @ matrix.T + shift
 
 
 def landed(points: np.ndarray, transform: np.ndarray) -> np.ndarray:
-    """Points under a (2, 3) transform."""
+    """Points after a (2, 3) transform."""
     return np.asarray(points @ transform[:, :2].T + transform[:, 2])
 
 

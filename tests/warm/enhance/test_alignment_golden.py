@@ -1,4 +1,4 @@
-"""The alignment against matrices and crops of the published helper."""
+"""The alignment compared with matrices and crops of the published helper."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Checkpoints of GFPGAN: the published form is loaded, everything else is refused by name."""
+"""Checkpoints of GFPGAN: the published form is loaded; refusals name the problem."""
 
 import io
 import pickle

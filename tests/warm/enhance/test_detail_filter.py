@@ -18,7 +18,7 @@ def texture(seed: int = 0) -> NDArray[np.uint8]:
 
 
 def details(count: int) -> list[NDArray[np.float32]]:
-    """Detail that is another one in every frame, as of a restoration that flickers."""
+    """Detail that differs in every frame, as from a restoration that flickers."""
     generator = np.random.default_rng(3)
     return [generator.normal(0, 6, (SIZE, SIZE, 3)).astype(np.float32) for _ in range(count)]
 

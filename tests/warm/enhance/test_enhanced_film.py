@@ -1,4 +1,4 @@
-"""Tests of enhanced films: what is kept of the source, resumption, refusals."""
+"""Tests of enhanced films: properties kept from the source, resumption, refusals."""
 
 import errno
 import os
@@ -123,7 +123,7 @@ def test_a_full_disk_keeps_the_finished_parts_and_the_next_run_continues_from_th
 
 
 def failing_after(name: str) -> Callable[[Path, bytes], None]:
-    """A disk that is full once the file of this name is written."""
+    """Simulate a disk that becomes full once the file of this name is written."""
     original, is_full = work_folder.replace_file, False
 
     def replace_file(path: Path, data: bytes) -> None:
@@ -164,7 +164,7 @@ def test_a_film_of_which_only_the_last_step_failed_needs_no_frame_again(
 
 
 def stop_at(count: int) -> Callable[[], None]:
-    """A check that ends the work when it is called this many times."""
+    """Return a check that stops the work when it is called the given number of times."""
     calls = 0
 
     def check() -> None:

@@ -16,7 +16,7 @@ from warm.media.sniff import MediaError
 
 
 def enhance(source: Path, out: Path, **options: object) -> np.ndarray:
-    """The enhanced photo."""
+    """Enhance a photo by sharpening; return the result."""
     chosen = EnhanceOptions(method="sharpen", **options)  # type: ignore[arg-type]
     Enhancement(source=source, out=out, options=chosen, models=MODELS, restorer=Sharpener).run()
     made = cv2.imread(str(out))
@@ -56,7 +56,7 @@ def test_photos_that_cannot_be_enhanced_are_refused_with_the_next_step(tmp_path:
 
 
 class Unchanged:
-    """A network of a small size that gives back what it gets."""
+    """A restorer of a small size that returns its input."""
 
     name, size = "gfpgan", 64
 

@@ -1,4 +1,4 @@
-"""Tests of the faces of a film: several, entering, leaving, covered, across cuts."""
+"""Tests of face tracks: several faces, faces that enter, leave or are covered, and cuts."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ FPS = 25.0
 
 
 def stage(*places: int | None) -> NDArray[np.uint8]:
-    """A wide picture with the portrait at these left edges, or grey in its place."""
+    """A wide picture with the portrait at these left edges; None: grey instead."""
     picture = np.full((SIZE[1], 640, 3), 110, np.uint8)
     for place in places:
         if place is not None:
@@ -30,7 +30,7 @@ def stage(*places: int | None) -> NDArray[np.uint8]:
 
 
 def followed(pictures: list[NDArray[np.uint8]], *cuts: int) -> list[FaceTrack]:
-    """The tracks of a film of these pictures, with cuts before some of them."""
+    """The tracks of a film of these pictures, with cuts before the given ones."""
     follower = FaceFollower(FaceFinder(MODELS), FPS)
     for index, picture in enumerate(pictures):
         follower.add(picture, is_cut=index in (0, *cuts))

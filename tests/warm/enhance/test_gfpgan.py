@@ -1,4 +1,4 @@
-"""GFPGAN as a restorer: levels of colour, order of channels, batches, lack of memory."""
+"""GFPGAN as a restorer: levels of colour, order of channels, batches, out of memory."""
 
 from pathlib import Path
 
@@ -129,13 +129,13 @@ def test_without_memory_for_a_batch_smaller_ones_are_tried_and_kept() -> None:
     assert network.batches == [2, 2, 1, 2, 2, 1]
 
 
-def test_without_memory_for_one_crop_the_caller_is_told() -> None:
+def test_without_memory_for_one_crop_the_error_names_the_remedy() -> None:
     restorer, _ = crowded(room=0, batch=8)
     with pytest.raises(RestorerFailed, match=r"cpu has too little memory for one face.*device"):
         restorer.restore(crops(1))
 
 
-def test_a_device_that_fails_is_reported_with_a_way_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_fails_is_reported_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     restorer, network = crowded(room=8, batch=8)
 
     def fail(_picture: Tensor) -> None:

@@ -22,7 +22,7 @@ RECORDED = [
     -0.116869,
     0.803077,
 ]
-"""Red, green and blue of three pixels, drawn when the network agreed with the published one."""
+"""Red, green and blue of three pixels, recorded when the network matched the published one."""
 RECORDED_HEAD = [
     1.718596,
     1.162365,

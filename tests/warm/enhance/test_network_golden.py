@@ -1,4 +1,4 @@
-"""The network against what the published one computes from the same seeded weights."""
+"""The network compared with the published one, with the same seeded weights."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tests of crops of decoded frames and of the detail that is added to them."""
+"""Tests of crops of decoded frames, and of adding detail to them."""
 
 import av
 import numpy as np
@@ -13,7 +13,7 @@ PLACE = np.array([[0.71, 0.05, 120.3], [-0.05, 0.71, 90.6]])
 
 
 def planes_of(colours: Colours) -> tuple[Planes, np.ndarray]:
-    """The portrait as planes, and as FFmpeg decodes them."""
+    """The portrait as planes, and the picture that FFmpeg decodes from them."""
     frame = av.VideoFrame.from_ndarray(portrait(), format="bgr24").reformat(
         format="yuv420p", dst_colorspace=colours.matrix, dst_color_range=colours.range
     )

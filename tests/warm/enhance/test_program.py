@@ -1,4 +1,4 @@
-"""Tests of the process that enhances a film of a server."""
+"""Tests of the process that enhances a film for the server."""
 
 import json
 from pathlib import Path

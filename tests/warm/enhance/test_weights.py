@@ -1,4 +1,4 @@
-"""GFPGAN's weights: where they are found, and how they are fetched."""
+"""GFPGAN's weights: the places in which they are found, and the download."""
 
 import hashlib
 from collections.abc import Iterator
@@ -143,7 +143,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 
 def released(hub: Hub) -> Model:
-    """GFPGAN with the small file that the test server has."""
+    """GFPGAN with the small file on the test server."""
     content = hub.files[f"TencentARC/GFPGAN/{NAME}"]
     file = ModelFile(name=NAME, bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
     url = f"{hub.url}/TencentARC/GFPGAN/releases/v1.3.0/"
@@ -180,7 +180,7 @@ def test_other_bytes_than_the_pinned_ones_are_deleted(hub: Hub, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("status", "error"), [(404, HubLacksFile), (403, HubUnreachable), (500, HubUnreachable)]
 )
-def test_a_release_that_is_not_served_is_reported_without_talk_of_a_hub(
+def test_the_error_of_a_release_that_is_not_served_does_not_mention_a_hub(
     hub: Hub, tmp_path: Path, status: int, error: type[Exception]
 ) -> None:
     hub.status = status

@@ -24,7 +24,7 @@ def tiny_tensors(config: NetworkConfig = TINY, *, seed: int = 1) -> dict[str, Te
 
 
 def seeded(random: np.random.RandomState, name: str, shape: tuple[int, ...]) -> Tensor:
-    """Values with the spread that keeps features about as large as they come in."""
+    """Values whose spread preserves the magnitude of features."""
     values = random.random_sample(shape) * 2 - 1
     if name.endswith("modulation.bias"):
         values = 1 + 0.2 * values

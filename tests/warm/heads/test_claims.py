@@ -1,5 +1,5 @@
-"""Claims of sessions by heads that share a folder. Each lock has an open file of its own, so two
-heads in one process exclude each other as those of two processes do."""
+"""Claims of sessions by heads that share a folder. Each lock has its own open file, so two heads in
+one process exclude each other as heads in two processes do."""
 
 import os
 from pathlib import Path
@@ -118,7 +118,7 @@ def test_the_successor_changes_only_for_the_sessions_of_a_head_that_ends() -> No
 
 
 def leave_behind(results: Path, head: Head, session_id: str) -> None:
-    """Leave the file of a claim as a killed head does."""
+    """Leave a claim file behind, as a killed head does."""
     lock = take(results / "claims" / session_id, under=results)
     assert lock is not None
     lock.write(encoded(head, session=session_id))

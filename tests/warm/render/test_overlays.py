@@ -44,7 +44,7 @@ def patch_at(left: float, top: float, size: tuple[int, int] = (20, 14)) -> Patch
 
 
 def drawn(avatar: Avatar, shown: Shown, *patches: Patch, is_poisson: bool = False) -> bool:
-    """Compare a picture with the same one drawn as a whole; True if it is an overlaid one."""
+    """Compare a picture with the same one drawn as a whole; return True if it is overlaid."""
     mode = "poisson" if is_poisson else "feather"
     compositor = Compositor(mode=mode, subpixel=True)  # type: ignore[arg-type]
     (made,) = compositor.composite(avatar, [shown], patches)

@@ -71,18 +71,18 @@ class AsynchronousEngine(CountingEngine):
 
 
 @dataclass
-class UnhurriedEngine(CountingEngine):
-    """Its patches arrive when the test lets them, as those of another machine."""
+class SlowEngine(CountingEngine):
+    """Its patches arrive when the test releases them, as if from another machine."""
 
     may_arrive: Event = field(default_factory=Event)
 
     def submit(self, requests: Sequence[PatchRequest]) -> PendingPatches:
-        return UnhurriedAnswer(super().submit(requests).patches, self.may_arrive)
+        return SlowAnswer(super().submit(requests).patches, self.may_arrive)
 
 
 @dataclass
-class UnhurriedAnswer(DeferredPatches):
-    """Implements `UnhurriedPatches`."""
+class SlowAnswer(DeferredPatches):
+    """Implements `PollablePatches`."""
 
     may_arrive: Event
 
@@ -420,12 +420,12 @@ def test_a_clip_announces_fragments_while_another_is_being_rendered(
 def test_the_thread_goes_on_while_patches_are_on_their_way_and_no_frame_is_lost(
     tmp_path: Path, voices: VoiceRegistry
 ) -> None:
-    engine = UnhurriedEngine()
+    engine = SlowEngine()
     stepped = SteppedRenderer(tmp_path, engine, voices)
     stepped.begin("a", LONG)
     while stepped.renderer.step():
         stepped.drain_encoders()
-    assert len(engine.passes) == 2  # it asks for no more
+    assert len(engine.passes) == 2  # it submits no more
     assert 0 < stepped.renderer.sleep_s() < 0.1  # and looks again soon
     stepped.begin("b", LONG)
     assert not stepped.renderer.step()

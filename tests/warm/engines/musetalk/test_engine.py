@@ -105,7 +105,7 @@ def under_test(loaded: MuseTalkEngine, avatar: Avatar) -> EngineUnderTest:
 
 
 class TestContract(EngineContract):
-    """Of the neural engine."""
+    """The contract for the neural engine."""
 
 
 def test_the_mouth_follows_the_speech_and_the_rest_is_unchanged(

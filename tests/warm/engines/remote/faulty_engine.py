@@ -1,4 +1,4 @@
-"""The embedded engine with faults, for actors: each is started once by a file."""
+"""The embedded engine with faults, for actors: a file triggers one fault once."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ FAULT = "fault"
 
 
 class FaultyEngine(VisemeEngine):
-    """Encodes speech in the actors, too, as an engine that needs a GPU for it."""
+    """Also encodes speech in the actors, as an engine that needs a GPU for that does."""
 
     load_encoder = None  # type: ignore[assignment]
 
@@ -40,7 +40,7 @@ class FaultyEngine(VisemeEngine):
 
 
 def start_fault(folder: Path, fault: str) -> None:
-    """Have the next batch meet a fault."""
+    """Make the next batch fail."""
     new = folder / "new"
     new.write_text(fault)
     new.rename(folder / FAULT)

@@ -1,4 +1,4 @@
-"""Actors without Ray: links that answer, hang or die as a test wants."""
+"""Actors without Ray: links that answer, hang or die as a test requests."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,7 +15,7 @@ KEY = ("tiny", "0" * 64)
 
 
 class FakeLink:
-    """An actor whose patches show its number."""
+    """An actor that draws its number into its patches."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -24,7 +24,7 @@ class FakeLink:
         self.is_hung = False
         self.is_dead = False
         self.error: dict[str, Any] | None = None
-        """Answer to every `draw`, in place of patches."""
+        """Answer to every `draw` instead of patches."""
         self.start_error: dict[str, Any] | None = None
         self.takes_s = 0.0
         self._changed = asyncio.Event()
@@ -74,7 +74,7 @@ class FakeLink:
 
 
 class FakeCluster:
-    """Counts what is stored; the end of a process makes its link answer again."""
+    """Counts stored avatars; after `end_process`, the actor's link answers again."""
 
     def __init__(self) -> None:
         self.stored = 0

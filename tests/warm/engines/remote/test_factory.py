@@ -1,4 +1,4 @@
-"""The settings of the remote engine, and what the actors get of them."""
+"""The settings of the remote engine, and those that are passed to the actors."""
 
 import importlib.util
 import pickle
@@ -22,7 +22,7 @@ from warm.settings import Settings
 
 @pytest.fixture
 def with_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The factory finds Ray, which these tests never start."""
+    """Make the factory find Ray, which these tests never start."""
     monkeypatch.setattr(engine_factory, "RAY_PACKAGES", ())
 
 

@@ -1,4 +1,4 @@
-"""Spread of batches over actors, replay, restarts, avatars: with actors in this process."""
+"""Distribution of batches, replay, restarts, avatars: with fake actors in this process."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -93,7 +93,7 @@ def under_test(rig: Rig) -> EngineUnderTest:
 
 
 class TestContract(EngineContract):
-    """Of the remote engine."""
+    """The contract for the remote engine."""
 
 
 def test_actors_draw_the_pictures_that_the_engine_draws_in_this_process(rig: Rig) -> None:
@@ -199,7 +199,7 @@ def test_nothing_is_left_after_the_engine_is_unloaded(rig: Rig) -> None:
 
 
 def processes_of(session: int) -> list[int]:
-    """Processes of a session that run."""
+    """Running processes of a process session."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:

@@ -76,7 +76,7 @@ def under_test(loaded: LoadedAvatar) -> EngineUnderTest:
 
 
 class TestContract(EngineContract):
-    """Of the embedded engine."""
+    """The contract for the embedded engine."""
 
 
 def test_a_neutral_mouth_changes_no_pixel(loaded: LoadedAvatar, draw: Draw) -> None:

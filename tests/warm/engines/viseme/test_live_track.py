@@ -38,7 +38,7 @@ class Arriving:
 
 @pytest.fixture(scope="module")
 def said() -> Speech:
-    """A fresh espeak-ng says it: its sound depends a little on what it has said before."""
+    """Speech of a fresh espeak-ng, because its sound depends slightly on earlier sentences."""
     choice = VoiceChoice(voice="espeak:en-us", language="en-us", speed=1.0)
     text = "Please put the heavy boxes by the window, and bring me a map of Brazil."
     with closing(espeak_voices()) as voices:
