@@ -36,7 +36,7 @@ _ACTORS_S = 120.0
 
 
 def measure(_out: Path) -> list[Figure]:
-    """Measure the engine by turns in this process and in an actor, then kill one of two actors."""
+    """Measure the engine alternately in-process and in an actor, then kill one of two actors."""
     with TemporaryDirectory(prefix="warmtalk-bench-") as folder:
         results = Path(folder)
         prepare_demo(results)

@@ -24,9 +24,10 @@ def shipped(name: str) -> Path:
 
 
 def default_face_models() -> Path:
-    """The folder of the face models for programs that read no settings.
+    """The folder of the face models, for programs that do not read the settings.
 
-    An image includes them; otherwise they are in the models of the checkout or working directory.
+    An image includes it; otherwise it is in the models folder of the checkout or the working
+    directory.
     """
     included = shipped("included") / "models" / "face"
     if included.is_dir():
@@ -47,8 +48,9 @@ class PackageMissing(RuntimeError):
     """A package that a part of Warmtalk needs is not installed."""
 
 
-NEURAL_PACKAGES = ("torch", "diffusers", "transformers", "safetensors")
 RAY_PACKAGES = ("ray",)
+"""In requirements-ray.txt, which the extra `warmtalk[ray]` installs."""
+NEURAL_PACKAGES = ("torch", "diffusers", "transformers", "safetensors")
 DOWNLOAD_PACKAGES = ("huggingface_hub", "httpx2")
 """All in requirements-musetalk.txt, which the extra `warmtalk[musetalk]` installs."""
 DOWNLOAD_REQUIREMENTS = "huggingface_hub==2.4.0 httpx2==2.16.2"

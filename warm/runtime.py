@@ -515,7 +515,7 @@ class Runtime:
         self._end_session(session, lambda: self.sessions.lifecycle.remove(session))
 
     def has_unanswered(self, session_id: str) -> bool:
-        """True if a session is speaking, or a request of it waits."""
+        """True if a session is speaking or has a waiting request."""
         return self._thread.includes(session_id)
 
     def hand_over(self, session_id: str, *, disturbs: bool = False) -> str | None:

@@ -166,7 +166,7 @@ class Settings(StabilizedAvatarSettings):
     remote_actors: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = "auto"
     """Number of actors. auto: one per GPU of the cluster if the engine uses GPUs, otherwise one."""
     remote_deadline_s: Annotated[float, Field(ge=0.01, le=60)] = 0.25
-    """Time after which an unanswered batch is also sent to another actor, seconds."""
+    """Shortest time after which an unanswered batch is also sent to another actor, seconds."""
     ray_connect_s: Annotated[float, Field(ge=0.1, le=600)] = 5.0
     """Longest wait for a connection to the cluster, seconds."""
     models_dir: Path = Path("models")

@@ -77,7 +77,7 @@ def test_five_points_are_eyes_nose_and_mouth_with_the_left_of_the_picture_first(
 @pytest.mark.parametrize(
     "points", [np.full((5, 2), 7.0), np.full((5, 2), np.nan), np.zeros((4, 2)), np.zeros((5, 3))]
 )
-def test_points_that_are_no_face_are_refused(points: np.ndarray) -> None:
+def test_points_that_do_not_form_a_face_are_refused(points: np.ndarray) -> None:
     with pytest.raises(DegenerateFace, match="points"):
         aligned_transform(points)
 

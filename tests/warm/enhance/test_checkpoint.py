@@ -116,7 +116,7 @@ def test_a_sparse_tensor_is_refused(save: Save) -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_values_that_are_no_numbers_are_found(save: Save, value: float) -> None:
+def test_values_that_are_not_finite_are_reported(save: Save, value: float) -> None:
     tensors = tiny_tensors()
     tensors[NOISE][0, 0, 3, 3] = value
     with pytest.raises(WeightsDamaged, match=f"not finite numbers: {NOISE}"):

@@ -123,7 +123,7 @@ def test_a_full_disk_keeps_the_finished_parts_and_the_next_run_continues_from_th
 
 
 def failing_after(name: str) -> Callable[[Path, bytes], None]:
-    """Simulate a disk that becomes full once the file of this name is written."""
+    """Return a write function whose disk is full once the file of this name is written."""
     original, is_full = work_folder.replace_file, False
 
     def replace_file(path: Path, data: bytes) -> None:
@@ -147,7 +147,7 @@ def test_a_damaged_part_is_made_again(source: Path, tmp_path: Path) -> None:
     assert times(out) == times(source)
 
 
-def test_a_film_of_which_only_the_last_step_failed_needs_no_frame_again(
+def test_a_run_after_a_failed_last_step_enhances_no_frame_again(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
@@ -186,15 +186,13 @@ def test_other_options_do_not_continue_the_work_of_an_earlier_run(
     assert frames(out)[0].width == 2 * SIZE[0]
 
 
-def test_a_film_of_which_another_process_makes_the_same_file_is_refused(
-    source: Path, tmp_path: Path
-) -> None:
+def test_a_film_that_another_process_is_writing_is_refused(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     with open_work_folder(out), pytest.raises(EnhanceBusy, match="Another process"):
         job(source, out, PLAIN).run()
 
 
-def test_a_film_without_faces_is_refused_and_the_message_names_the_way_without_them(
+def test_a_film_without_faces_is_refused_and_the_message_names_the_option(
     tmp_path: Path,
 ) -> None:
     grey = [np.full((96, 128, 3), 90, np.uint8)] * 3

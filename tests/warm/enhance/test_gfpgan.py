@@ -93,7 +93,7 @@ def test_crops_of_another_size_are_refused(restorer: GfpganRestorer) -> None:
         restorer.restore(np.zeros((1, 64, 64, 3), np.uint8))
 
 
-def test_a_device_that_is_not_here_is_refused(tmp_path: Path) -> None:
+def test_a_missing_device_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RestorerUnavailable, match=r"cuda:99.*--method sharpen"):
         open_gfpgan(tmp_path / "unread.pth", device="cuda:99", config=TINY)
 

@@ -45,7 +45,7 @@ def test_the_published_checkpoint_has_285_tensors_of_these_names_and_shapes() ->
     assert zlib.crc32(lines.encode()) == 0xD20B0F58
 
 
-def test_the_noise_planes_are_stored_values_and_no_parameters() -> None:
+def test_the_noise_planes_are_buffers_and_not_parameters() -> None:
     network = empty_network(PUBLISHED)
     assert sum(value.numel() for value in network.parameters()) == 86_444_252
     assert sum(value.numel() for value in network.buffers()) == 699_024
@@ -93,6 +93,6 @@ def test_a_tiny_network_draws_the_recorded_picture() -> None:
         ("narrow", 0.3),
     ],
 )
-def test_a_configuration_that_is_no_network_is_refused_by_field(field: str, value: float) -> None:
+def test_an_impossible_configuration_is_refused_by_field(field: str, value: float) -> None:
     with pytest.raises(BadNetworkConfig, match=f"{field} = {value}"):
         NetworkConfig(**{field: value})

@@ -56,7 +56,7 @@ def test_the_weights_are_found_in_the_places_of_other_programs(tmp_path: Path, p
     assert find_gfpgan(tmp_path) == path
 
 
-def test_missing_weights_are_named_with_the_command_and_the_way_without(tmp_path: Path) -> None:
+def test_missing_weights_are_named_with_the_command_and_the_alternative(tmp_path: Path) -> None:
     with pytest.raises(WeightsMissing) as refused:
         find_gfpgan(tmp_path)
     said = str(refused.value)
@@ -65,7 +65,7 @@ def test_missing_weights_are_named_with_the_command_and_the_way_without(tmp_path
     assert "--method sharpen" in said
 
 
-def test_a_truncated_file_is_named_with_the_command_and_the_way_without(tmp_path: Path) -> None:
+def test_a_truncated_file_is_named_with_the_command_and_the_alternative(tmp_path: Path) -> None:
     cut(save(tmp_path / "gfpgan" / NAME), 100)
     with pytest.raises(WeightsDamaged, match=r"truncated.*--enhance.*--method sharpen"):
         find_gfpgan(tmp_path)

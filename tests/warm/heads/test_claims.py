@@ -18,7 +18,7 @@ A = Head(name="a", url="http://127.0.0.1:1", version="1")
 B = Head(name="b", url="http://127.0.0.1:2", version="1")
 
 
-def test_a_session_belongs_to_one_head_until_that_releases_it(tmp_path: Path) -> None:
+def test_a_session_belongs_to_one_head_until_the_head_releases_it(tmp_path: Path) -> None:
     a, b = Claims(tmp_path, A), Claims(tmp_path, B)
     a.take("berlin")
     a.take("berlin")
@@ -76,7 +76,7 @@ def test_a_claim_without_a_readable_note_is_held_by_an_unknown_head(tmp_path: Pa
 
 
 @pytest.mark.parametrize("note", [b"", b"[]", b"{}", b'{"name": "a"}', b"\xff\xfe", b"null"])
-def test_an_unreadable_note_is_no_head(note: bytes) -> None:
+def test_an_unreadable_note_names_no_head(note: bytes) -> None:
     assert decoded(note) is None
 
 

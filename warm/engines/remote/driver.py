@@ -193,7 +193,7 @@ class DriverProcess:
 
 
 def end_session(session: int) -> None:
-    """Kill the processes of Ray that a driver has left: some are in process groups of their own."""
+    """Kill the Ray processes that a driver has left; some have their own process groups."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it has ended
             fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()

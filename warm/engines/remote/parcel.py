@@ -15,7 +15,7 @@ from warm.avatars.avatar import Avatar
 Key = tuple[str, str]
 """Id and digest; the digest alone is not unique, because avatars of one source share it."""
 COMPARED = 4096
-"""Numbers of an array that are compared with those of its file."""
+"""Number of values of an array that are compared with those in its file."""
 CORE = ("frames", "transforms", "landmarks")
 
 
@@ -116,7 +116,7 @@ def described(array: NDArray[Any]) -> FileArray | NDArray[Any]:
 
 
 def map_of(array: NDArray[Any]) -> "np.memmap[Any, Any] | None":
-    """Return the map of a file that an array is a view of, if it is all of it, in C order."""
+    """Return the file mapping of which an array is a view; None unless it covers all in C order."""
     owner: Any = array
     while isinstance(owner, np.ndarray):
         if isinstance(owner, np.memmap) and isinstance(owner.base, mmap.mmap):
@@ -128,10 +128,10 @@ def map_of(array: NDArray[Any]) -> "np.memmap[Any, Any] | None":
 
 
 def is_still_there(array: NDArray[Any], place: FileArray) -> bool:
-    """Return False if the file was replaced, as when an avatar is prepared again."""
+    """Return False if the file was replaced, such as by preparing the avatar again."""
     try:
         stored = place.open()
-    except (OSError, ValueError):  # it is gone, or shorter
+    except (OSError, ValueError):  # the file is gone or shorter
         return False
     step = max(1, array.size // COMPARED)
     return np.array_equal(array.reshape(-1)[::step], stored.reshape(-1)[::step])

@@ -48,7 +48,7 @@ def test_no_other_engine_needs_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     "address",
     ["", "somewhere", "host:0", "host:65536", "http://host:6379", "ray://host", "host: 6379", ":1"],
 )
-def test_an_address_that_is_none_is_refused_with_the_allowed_forms(address: str) -> None:
+def test_an_invalid_address_is_refused_with_the_allowed_forms(address: str) -> None:
     with pytest.raises(ValidationError, match=r"ray://HOST:PORT"):
         remote(ray_address=address)
 
@@ -61,7 +61,7 @@ def test_addresses_of_clusters_are_accepted(address: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["wav2lip", "a b:c", "module:", ":name", "os:path.join", "../x:y"])
-def test_a_name_of_no_engine_is_refused(name: str) -> None:
+def test_an_unknown_name_of_an_engine_is_refused(name: str) -> None:
     with pytest.raises(ValidationError, match="remote_engine"):
         remote(remote_engine=name)
 

@@ -200,7 +200,7 @@ def test_an_idle_actor_that_has_ended_starts_again() -> None:
     run(test)
 
 
-def test_a_batch_that_ends_every_actor_fails_in_the_end() -> None:
+def test_a_batch_that_ends_several_actors_fails() -> None:
     async def test() -> None:
         rig = Rig(2)
         await rig.start()

@@ -1,4 +1,4 @@
-"""Avatars and patches on their way to other processes."""
+"""Avatars and patches that are sent to other processes."""
 
 import pickle
 from dataclasses import replace
@@ -49,7 +49,7 @@ def test_an_array_whose_file_was_replaced_is_sent_itself(tmp_path: Path) -> None
     assert np.array_equal(got.frames, before)
 
 
-def test_a_part_of_a_file_and_an_order_of_its_own_are_sent_as_they_are(tmp_path: Path) -> None:
+def test_parts_of_files_and_unusual_orders_are_sent_themselves(tmp_path: Path) -> None:
     avatar = tiny_avatar(tmp_path)
     frames = opened(tmp_path / "frames.npy", avatar.frames)
     points = opened(tmp_path / "points.npy", np.asfortranarray(avatar.landmarks + 1))
