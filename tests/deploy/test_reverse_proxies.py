@@ -153,7 +153,7 @@ def test_an_endless_response_is_not_held_back(place: Place, path: str) -> None:
 
 
 def test_events_of_a_spoken_text_arrive_before_its_end(place: Place) -> None:
-    body = {"text": "A sentence that takes a moment. " * 30, "session_id": "sse"}
+    body = {"text": "A sentence that takes a moment. " * 30, "session_id": "sse", "lead_s": 1}
     with asked(place, "POST", f"{PREFIX}/speak", body, Accept="text/event-stream") as response:
         first = read_until(response, b"event: fragment")
         assert b"event: done" not in first
