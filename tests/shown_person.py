@@ -19,3 +19,5 @@ def show_person(monkeypatch: pytest.MonkeyPatch) -> None:
         return {frame: np.array(portrait, np.uint8) for frame in parts_of(one)}
 
     monkeypatch.setattr("warm.render.compositing.layers_of", layers)
+    # Pictures are then drawn as a whole, from those layers.
+    monkeypatch.setattr("warm.render.overlays.Compositor._overlaid", lambda *_: None)
