@@ -2,6 +2,7 @@
 
 import gc
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,7 +23,12 @@ from warm.settings import Settings
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the database of hypothesis out of the checkout."""
+    """Keep the database of hypothesis out of the checkout, and let tests stop programs by SIGINT.
+
+    A shell starts programs in the background with that signal ignored, and they pass that on.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     home = tempfile.mkdtemp(prefix="hypothesis-")
     set_hypothesis_home_dir(home)
     config.add_cleanup(lambda: shutil.rmtree(home))
