@@ -81,6 +81,8 @@ from api.uploads import uploads
 from api.voice_samples import VoiceSamples
 from api.voices import voices
 from api.whep import whep
+from session.fragmented.writer import FilmWriter
+from session.hls import Playlist
 from session.webvtt import Transcript
 from tts.voice import Voices, VoiceUnavailable
 from warm import VERSION
@@ -279,9 +281,8 @@ def assemble(
 ) -> Flask:
     """Return the application around a runtime; `engine` prepares new avatars.
 
-    `live`: the hub that the runtime was given; without it, live viewers see the idle face only.
-    `known_heads`: those whose claims the runtime was given.
-    """
+    `live`: the runtime's hub; without it, live viewers see the idle face only. `known_heads`: those
+    whose claims the runtime was given."""
     hub = live or idle_hub(settings, runtime)
     app = make_flask(settings)
     store_of_uploads = open_uploads(settings)
@@ -314,17 +315,13 @@ def assemble(
             viewers=Slots(settings.max_watchers),
             downloads=Slots(settings.max_downloads),
             audience=audience,
-            playlists=FilmCache(
-                partial(make_playlist, settings.batch_size), runtime.sessions.registry
-            ),
+            playlists=make_playlists(settings, runtime),
             transcripts=FilmCache(Transcript, runtime.sessions.registry),
             voice_samples=VoiceSamples(runtime.synthesize),
             uploads=store_of_uploads,
             fetcher=make_fetcher(settings, store_of_uploads),
             receiving=Slots(MAX_RECEIVING),
-            transcriber=Transcriber(
-                configured_recogniser(settings), settings, decoders=runtime.decoders
-            ),
+            transcriber=make_transcriber(settings, runtime),
             transcriptions=Slots(settings.max_transcriptions),
             exports=Slots(MAX_EXPORTS),
         ),
@@ -333,6 +330,16 @@ def assemble(
     speak_for_live_clients(context(app))
     add_routes(app, settings)
     return app
+
+
+def make_playlists(settings: Settings, runtime: Runtime) -> FilmCache[FilmWriter, Playlist]:
+    """Return the cache of the playlists of growing films."""
+    return FilmCache(partial(make_playlist, settings.batch_size), runtime.sessions.registry)
+
+
+def make_transcriber(settings: Settings, runtime: Runtime) -> Transcriber:
+    """Return the transcriber of recordings, with the configured recogniser."""
+    return Transcriber(configured_recogniser(settings), settings, decoders=runtime.decoders)
 
 
 def add_routes(app: Flask, settings: Settings) -> None:

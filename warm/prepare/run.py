@@ -41,20 +41,17 @@ def prepare(  # noqa: PLR0913  source, destination, settings and collaborators
     engine has a default. `restorer` makes the restorer of `settings.enhance`; only sharpen has a
     default. `source_name` is kept as the avatar's source in place of the path.
     On any error the old avatar stays and no other file is left. Raises MediaError for an unusable
-    source, PreparationError for an unsuitable face, an unsuitable length or a failed write, and
-    AvatarError for a bad id, or without a source if there is no avatar.
+    source, PreparationError for an unsuitable face or length, or a failed write, and AvatarError
+    for a bad id, or without a source if there is no avatar.
     """
     settings = settings or PreparationSettings()
     store.folder(avatar_id)
     for each in actions:
         check_film(each)
-    digest, ready = None, None
-    if source is None:
-        ready = store.open(avatar_id)
-    else:
-        sniff(source)
-        digest = preparation_digest(source, settings)
-        ready = None if force else find_up_to_date(store, avatar_id, digest)
+    digest = None if source is None else digest_of(source, settings)
+    ready = store.open(avatar_id) if digest is None else None
+    if digest is not None and not force:
+        ready = find_up_to_date(store, avatar_id, digest)
     if ready is not None and not force:
         actions = missing_actions(ready, actions)
     if ready is not None and not actions:
@@ -81,6 +78,12 @@ def prepare(  # noqa: PLR0913  source, destination, settings and collaborators
             assert source is not None and digest is not None
             rebuild.from_source(source, source_name or str(source), digest, folder)
     return store.open(avatar_id)
+
+
+def digest_of(source: Path, settings: PreparationSettings) -> str:
+    """Return the digest of a file and settings; raises MediaError for an unusable file."""
+    sniff(source)
+    return preparation_digest(source, settings)
 
 
 def default_engine(name: str, models: Path) -> Engine:

@@ -14,11 +14,11 @@ from warm.face.landmarks import inter_ocular, lip_gap, lip_width
 from warm.media.picture_size import scaled_size
 from warm.media.video import Video
 from warm.prepare.face_checks import sharpness, yaw_deg
-from warm.training_data.errors import write_errors_explained
 from warm.training_data.face_box import face_box, landmarks_68
 from warm.training_data.fingerprints import spread
 from warm.training_data.shots import ShotMeter, find_cuts
 from warm.training_data.speaker_tracking import Sighting, SpeakerTracker
+from warm.training_data.write_errors import write_errors_explained
 
 ANALYSIS_SIDE = 1280
 """Longest side in pixels of pictures that are analysed; larger ones are scaled down."""

@@ -23,10 +23,10 @@ from session.disk import replace_file, temporary_path
 from warm.training_data.analysis import Analysis
 from warm.training_data.clip_frames import Colours
 from warm.training_data.config import FPS, PreprocessConfig
-from warm.training_data.errors import write_errors_explained
 from warm.training_data.layout import ClipPaths, Layout
 from warm.training_data.segments import Segment
 from warm.training_data.source_sound import CLIP_HZ, WAV_HZ, Pcm
+from warm.training_data.write_errors import write_errors_explained
 
 KEY_FRAME_EVERY = 50
 """The training reads from random frames; it decodes from the key frame before each."""

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from session.disk import replace_file
 from warm.training_data.analysis import Analysis
-from warm.training_data.errors import write_errors_explained
 from warm.training_data.face_box import crop_box
 from warm.training_data.segments import Segment
+from warm.training_data.write_errors import write_errors_explained
 
 TILES = 8
 TILE_PX = 192

@@ -6,10 +6,10 @@ from pathlib import Path
 from session.disk import replace_file
 from warm.training_data.clip_writer import write_lines
 from warm.training_data.config import PreprocessConfig
-from warm.training_data.errors import write_errors_explained
 from warm.training_data.layout import Layout
 from warm.training_data.source_record import SourceRecord
 from warm.training_data.speakers import Speaker
+from warm.training_data.write_errors import write_errors_explained
 
 
 def list_lines(stems: Iterable[str]) -> list[str]:

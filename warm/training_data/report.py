@@ -10,10 +10,10 @@ import numpy as np
 from session.disk import replace_file
 from warm.training_data.clip_writer import write_json
 from warm.training_data.config import FPS, MAX_CLIP_FRAMES, PreprocessConfig
-from warm.training_data.errors import write_errors_explained
 from warm.training_data.layout import Layout
 from warm.training_data.source_record import SourceRecord
 from warm.training_data.speakers import Speaker
+from warm.training_data.write_errors import write_errors_explained
 
 BINS, BAR_PX, CHART_PX = 20, 18, 90
 STYLE = """

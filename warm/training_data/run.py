@@ -21,7 +21,6 @@ from warm.training_data.config import PreprocessConfig
 from warm.training_data.errors import (
     OutputBusyError,
     TrainingDataError,
-    write_errors_explained,
 )
 from warm.training_data.face_network import FaceNetwork
 from warm.training_data.layout import Layout
@@ -36,6 +35,7 @@ from warm.training_data.source_record import (
 )
 from warm.training_data.sources import Source, find_sources, printable, require_folder
 from warm.training_data.speakers import find_speakers, with_validation
+from warm.training_data.write_errors import write_errors_explained
 
 LIMITS = ReadLimits(item_cpu_s=120.0, item_s=900.0, memory_bytes=6 << 30)
 """Of the process that works on a video, from one report of its progress to the next. The longest

@@ -23,7 +23,7 @@ from warm.training_data.clip_frames import ClipFrame, ClipFrames
 from warm.training_data.clip_writer import ClipWriter, clip_meta, write_json, write_wav
 from warm.training_data.config import FPS, PreprocessConfig
 from warm.training_data.contact_sheet import shown_frames, tile, write_sheet
-from warm.training_data.errors import TrainingDataError, write_errors_explained
+from warm.training_data.errors import TrainingDataError
 from warm.training_data.face_network import FaceNetwork
 from warm.training_data.layout import ClipPaths, Layout
 from warm.training_data.quality import Quality, measure_quality, rejections
@@ -32,6 +32,7 @@ from warm.training_data.segments import Segment, find_segments
 from warm.training_data.source_record import SourceRecord, remove_outputs, sizes_of
 from warm.training_data.source_sound import SourceSound, write_sound
 from warm.training_data.source_video import open_source_video
+from warm.training_data.write_errors import write_errors_explained
 
 REPORT_FRAMES = 25
 """Frames between two reports of progress."""

@@ -23,8 +23,8 @@ from tts.speech import Samples
 from warm.media.audio_decoder import RATES_HZ, NoAudioError, mix_to_mono
 from warm.media.film_audio import Resampler
 from warm.training_data.config import FPS
-from warm.training_data.errors import write_errors_explained
 from warm.training_data.source_video import open_source
+from warm.training_data.write_errors import write_errors_explained
 
 CLIP_HZ, WAV_HZ = 48_000, 16_000
 TOLERANCE_S = Fraction(1, 25)
