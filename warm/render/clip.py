@@ -303,7 +303,7 @@ class Clip:
     def next_slice(self, capacity: int, *, in_burst: bool = False) -> BatchSlice:
         """The next frames to render, at most `capacity`; the clip must be ready.
 
-        `in_burst`: several clips start together. The first fragment is then twice as long, because
+        `in_burst`: several clips are rendered. The first fragment is then twice as long, because
         it must last until each of them has had its turn. Raises the errors of voice and engine.
         """
         if not self.has_partial_batch:

@@ -14,21 +14,23 @@ MEMORY_S = 2.0
 """Working time after which a measurement has lost two thirds of its weight."""
 LEAST_S = 0.2
 """Working time that a measurement needs."""
-MARGIN = 0.75
+MARGIN = 0.82
 """Part of the pace that clips may use; the rest is for sentences, starts and other programs."""
+GROWTH_MARGIN = 0.75
+"""Part of the pace from which the lengths of batches are computed."""
 MORE_PLACES_AT = 1.25
 """A place is added when the pace suffices for this many more; places are removed when it does not
 suffice for the present number."""
 GIVE_S = 0.25
 """Shortest time between two additions of a place."""
-START_LEAD_S = 0.75
+START_LEAD_S = 0.35
 """Clips that are this far ahead of playback can spare the time in which another one starts."""
 PACED_LEAD = 0.25
 """Part of `lead_s` that suffices for a clip that must not be far ahead."""
 ROOM, LITTLE_ROOM = 5.2, 2.0
 """Ratio of the clips that could be rendered in real time to their present number. From `ROOM` on,
 there is time for a preset that compresses better; below `LITTLE_ROOM`, the fastest one is used."""
-LEAST_GROWTH, MOST_GROWTH = 1.2, 2.0
+LEAST_GROWTH, MOST_GROWTH = 1.1, 2.0
 """Range of the factor by which the batches of a clip grow."""
 COST: dict[Preset, float] = {"ultrafast": 0.9, "superfast": 1.0, "faster": 1.5}
 """Time that a frame takes on the whole path, relative to the preset `superfast`."""
@@ -146,13 +148,9 @@ class SpeakingPlaces:
             if clip.is_rendering(now_s)
         )
 
-    def is_slow(self, clips: int) -> bool:
-        """Return True if there is little room for this many clips."""
-        return self._room(clips) < LITTLE_ROOM
-
     def batch_growth(self) -> float:
         """Return the factor by which the batches of a clip may grow."""
-        return min(MOST_GROWTH, max(LEAST_GROWTH, MARGIN * self._room(self.speaking)))
+        return min(MOST_GROWTH, max(LEAST_GROWTH, GROWTH_MARGIN * self._room(self.speaking)))
 
     def choose_preset(self, clips: int) -> Preset:
         """Return the preset of a clip that starts as one of `clips`."""

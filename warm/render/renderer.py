@@ -36,8 +36,9 @@ PATIENCE_S = 0.05
 """Longest time for which the thread blocks on a pass that it need not wait for."""
 HELD_UP_POLL_S = 0.02
 """Interval at which the thread checks for the patches of such a pass."""
-BURST = 3
-"""When this many clips start at the same time, each gets a longer first fragment."""
+BURST = 2
+"""When this many clips are rendered at once, one that starts gets a longer first fragment:
+the second one has to wait for the passes of the others."""
 
 Result = TypeVar("Result")
 
@@ -223,8 +224,7 @@ class Renderer:
             return []
         clips = self.live_clips
         is_shared = any(clip.is_background for clip in self.clips)
-        starting = opening + sum(not clip.is_playable for clip in clips)
-        in_burst = is_shared or starting >= BURST or self._context.places.is_slow(len(clips))
+        in_burst = is_shared or opening + len(clips) >= BURST
         chosen = schedule(self.clips, self._context.clock())
         if chosen and chosen[0].is_background:
             return self._take(chosen, self._background_capacity())

@@ -77,7 +77,7 @@ def test_a_short_measurement_is_not_used() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pace", "expected"), [(10, 1), (70, 2), (112, 3), (252, 8), (5000, AUTO_SPEAKING)]
+    ("pace", "expected"), [(10, 1), (70, 2), (108, 3), (252, 8), (5000, AUTO_SPEAKING)]
 )
 def test_the_places_follow_the_pace(pace: float, expected: int) -> None:
     assert FakeMachine().work(pace, 30) == expected
