@@ -1,10 +1,9 @@
 """The cookie of a page that has logged in with a key."""
 
 import hmac
-import json
-import logging
 import os
 import secrets
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +11,7 @@ from threading import Lock
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from session.disk import replace_file
+from api.ended_logins import EndedLogins
 from warm.keys.api_key import ApiKey
 from warm.keys.key_ring import KeyRing
 
@@ -27,10 +26,6 @@ DIGEST_CHARS = 16
 login."""
 ENDED_NAME = "ended_logins.json"
 """File in the folder of results: logins that were ended before their time."""
-MAX_ENDED = 10_000
-"""Ended logins that are remembered; the oldest is forgotten first."""
-
-log = logging.getLogger(__name__)
 
 
 class LoginCookies:
@@ -40,8 +35,7 @@ class LoginCookies:
         self._results = results
         self._lock = Lock()
         self._serializer: URLSafeTimedSerializer | None = None
-        self._ended: dict[str, float] = {}
-        """Time at which each ended login would have expired, by its id, seconds since the epoch."""
+        self._ended = EndedLogins(results / ENDED_NAME)
 
     def issue(self, key: ApiKey) -> str:
         """Return a new value for a key."""
@@ -60,17 +54,13 @@ class LoginCookies:
         return key if hmac.compare_digest(digest, key.digest.hex()[:DIGEST_CHARS]) else None
 
     def end(self, value: str) -> None:
-        """Make a value invalid, also after a restart. Raises OSError."""
+        """Make a value invalid, also after a restart and at other servers of the folder.
+
+        Raises OSError.
+        """
         login = self._login_of(value)
-        if login is None:
-            return
-        now_s = time.time()
-        with self._lock:
-            kept = {each: end_s for each, end_s in self._ended.items() if end_s > now_s}
-            kept[login[2]] = now_s + LOGIN_S
-            self._ended = dict(list(kept.items())[-MAX_ENDED:])
-            text = json.dumps(self._ended)
-            replace_file(self._results / ENDED_NAME, text.encode("ascii"))
+        if login is not None:
+            self._ended.add(login[2], time.time() + LOGIN_S)
 
     def _login_of(self, value: str) -> tuple[str, str, str] | None:
         """Return name, hash and id of a valid login."""
@@ -84,35 +74,32 @@ class LoginCookies:
         with self._lock:
             if self._serializer is None:
                 secret = read_secret(self._results / SECRET_NAME)
-                self._ended = read_ended(self._results / ENDED_NAME)
                 self._serializer = URLSafeTimedSerializer(secret, salt="warmtalk login")
             return self._serializer
-
-
-def read_ended(path: Path) -> dict[str, float]:
-    """Return the ended logins; none if there is no usable file."""
-    try:
-        content = json.loads(path.read_bytes())
-        return {str(login_id): float(end_s) for login_id, end_s in content.items()}
-    except FileNotFoundError:
-        return {}
-    except (ValueError, TypeError, AttributeError):
-        log.error("%s: is damaged; logins that were ended are valid again", path)  # noqa: TRY400
-        return {}
 
 
 def read_secret(path: Path) -> bytes:
     """Return the secret of the signatures; makes one that only its owner can read if there is
     none. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with suppress(FileNotFoundError):
+        secret = path.read_bytes()
+        if len(secret) == SECRET_BYTES:
+            return secret
+        path.unlink()  # a crash cut it off
+    make_secret(path)
+    return path.read_bytes()
+
+
+def make_secret(path: Path) -> None:
+    """Store a secret, whole from the beginning, unless another server has done so meanwhile."""
+    fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # has mode 600
+    try:
         with os.fdopen(fd, "wb") as file:
             file.write(secrets.token_bytes(SECRET_BYTES))
             file.flush()
             os.fsync(file.fileno())
-    secret = path.read_bytes()
-    if len(secret) == SECRET_BYTES:
-        return secret
-    path.unlink()  # a crash cut it off
-    return read_secret(path)
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        Path(temporary).unlink()

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from session.disk import sync_folder
+from session.disk import is_same_file, sync_folder
 from warm.keys.api_key import ApiKey
 from warm.keys.errors import BadKeyFile, KeysError
 from warm.keys.key_entry import entry_of, read_entries
@@ -73,7 +73,7 @@ def changing(path: Path) -> Iterator[dict[str, ApiKey]]:
     path = path.resolve()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(path.parent):
+        with locked(path):
             keys = {key.name: key for key in read_key_file(path)} if path.exists() else {}
             yield keys
             write_key_file(path, keys.values())
@@ -82,13 +82,27 @@ def changing(path: Path) -> Iterator[dict[str, ApiKey]]:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Lock a folder against other programs that change its keys."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def locked(path: Path) -> Iterator[None]:
+    """Lock a file that is replaced, against other programs that change it; raises OSError.
+
+    The lock is that of a file next to it, which exists only meanwhile: a network file system passes
+    the lock of a folder, or of a file that is open for reading only, to no other machine.
+    """
+    lock_path = path.with_name(f".{path.name}-lock")
+    while True:
+        fd = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            if is_same_file(fd, lock_path):  # else its holder has removed it
+                break
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
+        lock_path.unlink(missing_ok=True)
         os.close(fd)
 
 

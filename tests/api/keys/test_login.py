@@ -88,6 +88,29 @@ def test_a_logout_ends_the_login_also_for_a_copy_of_the_cookie(
     assert client.post("/logout", headers=OWN).status_code == 204
 
 
+def test_a_logout_at_one_of_two_servers_of_a_folder_ends_the_login_at_both(
+    served: Served, key_file: Path
+) -> None:
+    key = make_key(key_file, "anna", "watch")
+    first, second = served().test_client(), served().test_client()
+    clients = [(first, second), (second, first)]
+    cookies = []
+    for own, other in clients:  # each server has read the file before the other one changes it
+        log_in(own, key)
+        cookie = own.get_cookie(COOKIE)
+        assert cookie is not None
+        cookies.append(cookie.value)
+        other.set_cookie(COOKIE, cookie.value)
+        assert own.get("/sessions").status_code == other.get("/sessions").status_code == 200
+        assert own.post("/logout", headers=OWN).status_code == 204
+        assert other.get("/sessions").status_code == 401
+    restarted = served().test_client()
+    for value in cookies:  # the second logout has kept the first one
+        for client in (first, second, restarted):
+            client.set_cookie(COOKIE, value)
+            assert client.get("/sessions").status_code == 401
+
+
 def test_a_login_ends_with_its_key_and_with_a_new_key_of_the_same_name(
     served: Served, key_file: Path
 ) -> None:
