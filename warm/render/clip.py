@@ -1,5 +1,6 @@
 """Clip being rendered: its timeline, the batches in progress, and its encoder."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
@@ -272,10 +273,21 @@ class Clip:
     @property
     def expected_frames(self) -> int:
         """Estimate of the frames that it still needs. Any thread."""
+        if self.timeline.is_placed:
+            return self.uncommitted_frames
         spoken_s = len(self.job.full_text) / CHARS_PER_S / self.job.choice.speed
         return max(
             self.uncommitted_frames, int(spoken_s * self.film.spec.fps) - self._encoder.frames
         )
+
+    @property
+    def left_s(self) -> float:
+        """Playing time of the frames that are not on disk; infinite while more may be said."""
+        growing = self.job.growing
+        is_written = growing is None or growing.is_closed
+        if self.timeline.is_placed or (is_written and self.job.given is None):
+            return self.expected_frames / self.film.spec.fps
+        return math.inf
 
     def age_s(self) -> float:
         """Seconds since it was started."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from session.video_encoder import PRESET, Preset
+from warm.render.timeliness import Remainder, are_in_time
 from warm.settings.fields import AUTO_SPEAKING
 
 FIRST_PLACES = 4
@@ -23,6 +24,8 @@ MORE_PLACES_AT = 1.25
 suffice for the present number."""
 GIVE_S = 0.25
 """Shortest time between two additions of a place."""
+NEW_CLIP_S = 20.0
+"""Playing time that is assumed for the next clip, before its text is known."""
 START_LEAD_S = 0.35
 """Clips that are this far ahead of playback can spare the time in which another one starts."""
 PACED_LEAD = 0.25
@@ -82,6 +85,11 @@ class Pacable(Protocol):
         """Time until playback reaches the end of its frames on disk."""
         ...
 
+    @property
+    def left_s(self) -> float:
+        """Playing time of the frames that are not on disk; infinite if it is not known."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaceReport:
@@ -110,6 +118,8 @@ class SpeakingPlaces:
         self.pace = Pace()
         self.count = FIRST_PLACES if setting == "auto" else setting
         """Clips that may be rendered at once."""
+        self._lasting = self.count
+        """Clips that could be rendered at once for any length of time."""
         self.speaking = 0
         """Clips that are being rendered."""
         self._is_automatic = setting == "auto"
@@ -117,21 +127,37 @@ class SpeakingPlaces:
         self._given_s = clock()
         self._preset: Preset = PRESET
 
-    def update(self) -> None:
-        """Follow the measured pace."""
+    def update(self, clips: Sequence[Pacable] = ()) -> None:
+        """Follow the measured pace.
+
+        `clips`: those being rendered. Beyond the places that the pace allows for any length of
+        time, there is one for another clip while the others are far enough ahead of playback.
+        """
         pace = self.pace.fps
         if not self._is_automatic or pace is None:
             return
-        enough = MARGIN * pace / COST[CROWDED] / self._fps
-        now_s = self._clock()
-        if enough < self.count and self.count > 1:
-            self.count, self._given_s = max(1, math.floor(enough)), now_s
+        speed = MARGIN * pace / COST[CROWDED] / self._fps
+        self._update_lasting(speed)
+        self.count = self._lasting
+        if self._lasting <= len(clips) < AUTO_SPEAKING and self._has_time_for_another(clips, speed):
+            self.count = len(clips) + 1
+
+    def _update_lasting(self, enough: float) -> None:
+        """`enough`: clips for which the pace suffices."""
+        now_s, count = self._clock(), self._lasting
+        if enough < count and count > 1:
+            self._lasting, self._given_s = max(1, math.floor(enough)), now_s
         elif (
-            enough >= self.count + MORE_PLACES_AT
-            and self.count < AUTO_SPEAKING
+            enough >= count + MORE_PLACES_AT
+            and count < AUTO_SPEAKING
             and now_s - self._given_s >= GIVE_S
         ):
-            self.count, self._given_s = self.count + 1, now_s
+            self._lasting, self._given_s = count + 1, now_s
+
+    def _has_time_for_another(self, clips: Sequence[Pacable], speed: float) -> bool:
+        now_s = self._clock()
+        rest = [Remainder(clip.ahead_s(now_s), clip.left_s) for clip in clips]
+        return are_in_time([*rest, Remainder(0.0, NEW_CLIP_S)], speed)
 
     def may_start(self, clips: Sequence[Pacable], opening: int) -> bool:
         """Return True if another clip may start now.

@@ -189,7 +189,7 @@ class Renderer:
         is_working = has_worked or any(clip.backlog(now_s) for clip in clips)
         places.pace.observe(now_s, written, is_working=is_working)
         places.speaking = len(clips)
-        places.update()
+        places.update(clips)
 
     def _begin_pass(self, opening: int) -> RenderPass | None:
         """Start the next pass; None if there is nothing to draw or MOST_PASSES are in flight."""

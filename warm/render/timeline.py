@@ -128,6 +128,11 @@ class Timeline:
         """The error that ended a growing text, once everything before it is placed."""
 
     @property
+    def is_placed(self) -> bool:
+        """True if its last frame is known: nothing more will be said. Any thread."""
+        return self._has_tail
+
+    @property
     def is_exhausted(self) -> bool:
         """True if every frame of the clip is in a batch."""
         return self._has_tail and self.cursor == self.end

@@ -51,6 +51,7 @@ class FakeClip:
     ahead: float
     lead_s: float | None = None
     rendering: bool = True
+    left_s: float = 10.0
 
     def is_rendering(self, _now_s: float) -> bool:
         return self.rendering
@@ -124,6 +125,26 @@ def test_a_clip_that_waits_for_voice_or_disk_keeps_no_other_from_starting() -> N
 def test_a_clip_that_may_not_be_far_ahead_keeps_no_other_from_starting() -> None:
     assert FakeMachine().places.may_start([FakeClip(0.3, lead_s=1.0)], 0)
     assert not FakeMachine().places.may_start([FakeClip(0.2, lead_s=1.0)], 0)
+
+
+def test_there_is_a_place_more_while_the_clips_are_far_enough_ahead() -> None:
+    """Catches a session that waits for its turn although the machine has time for it."""
+    machine = FakeMachine()
+    places, lasting = machine.places, machine.work(240, 30)
+    for ahead, left, expected in (
+        (8.0, 4.0, 9),
+        (0.4, 60.0, 8),
+        (0.4, 1.0, 9),
+        (60.0, math.inf, 9),
+        (0.4, math.inf, 8),
+    ):
+        places.update([FakeClip(ahead, left_s=left)] * lasting)
+        assert places.count == expected
+    for clips, expected in ((AUTO_SPEAKING - 1, AUTO_SPEAKING), (AUTO_SPEAKING, lasting)):
+        places.update([FakeClip(20.0, left_s=4.0)] * clips)
+        assert places.count == expected
+    places.update([FakeClip(0.4, left_s=4)] * (lasting - 2))
+    assert places.count == lasting
 
 
 def test_the_preset_follows_the_room_that_is_left() -> None:
