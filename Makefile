@@ -19,7 +19,9 @@ SET_UP = $(PYTHON) scripts/set_up.py --torch $(call quoted,$(TORCH))
 CHECK_SOURCES = .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy --num-workers 2
 # The tests start hundreds of programs: without compiled modules each would compile all of them again.
 # Three processes suit two cores, because many tests wait. Their order is that of tests/conftest.py.
-PYTEST = PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -rs
+# A process that dies fails its test and ends the run: pytest-xdist 3.8 waits for ever if it is replaced late.
+PYTEST = PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder \
+	--max-worker-restart 0 -rs
 
 .PHONY: help setup models voice chat hear run check test integrations bench
 .DEFAULT_GOAL := help

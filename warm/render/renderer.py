@@ -22,8 +22,10 @@ from warm.render.scheduler import (
     PASS_S,
     SHORT_PASS_S,
     SOON_S,
+    STARTING_S,
     Throughput,
     schedule,
+    starting,
 )
 from warm.render.spoken_sentence import SpokenSentence
 from warm.render.utterances import SentenceUtterance
@@ -161,6 +163,7 @@ class Renderer:
             return float("inf")
         times_s = [wakeup_s(clip, now_s) for clip in self.live_clips if clip.needs_frames()]
         times_s += [clip.wakeup_s for clip in self.live_clips]
+        times_s += [now_s - clip.age_s() + STARTING_S for clip in starting(self.clips, now_s)]
         if any(clip.is_background and clip.needs_frames() for clip in self.clips):
             times_s.append(now_s + BACKGROUND_POLL_S)
         return max(0.0, min(times_s, default=float("inf")) - now_s)

@@ -25,6 +25,9 @@ EASE_S = 0.75
 """A clip whose frames on disk last for this long can share the processors while it is encoded."""
 START_S = 1.0
 """Time for which a clip that has no frame on disk keeps the processors to itself."""
+STARTING_S, STARTED_LEAD_S = 0.5, 0.3
+"""For this long, a clip of a session that is less far ahead of playback has the processors to
+itself while the other clips can spare them (`EASE_S`): its voice and its encoder need them, too."""
 DECAY = 0.9
 """Factor by which each pass reduces the weight of earlier ones in the measured throughput."""
 
@@ -90,12 +93,30 @@ def choose(clips: Sequence[ClipT], now_s: float, batches_ahead: int = BATCHES_AH
     """Return those of equal clips that are ready, the earliest deadline first.
 
     With more than `batches_ahead` batches between engine and disk, no further one is started,
-    except for a clip that is due soon.
+    except for a clip that is due soon. While a clip starts, those that are far ahead get nothing.
     """
     ready = sorted((clip for clip in clips if clip.is_ready(now_s)), key=lambda clip: clip.due_s)
+    if starting(clips, now_s):
+        ready = [clip for clip in ready if not can_spare_time(clip, now_s)]
     soon = [clip for clip in ready if clip.due_s < now_s + SOON_S]
     is_full = sum(clip.backlog(now_s) for clip in clips) > batches_ahead
     return soon or [clip for clip in ready if clip.has_partial_batch or not is_full]
+
+
+def starting(clips: Sequence[ClipT], now_s: float) -> list[ClipT]:
+    """Return the clips of sessions that are in their first fragments."""
+    return [
+        clip
+        for clip in clips
+        if not clip.is_background
+        and clip.age_s() < STARTING_S
+        and clip.ahead_s(now_s) < STARTED_LEAD_S
+    ]
+
+
+def can_spare_time(clip: Schedulable, now_s: float) -> bool:
+    """Return True if a clip is far enough ahead of playback to wait for the start of another."""
+    return clip.is_playable and clip.ahead_s(now_s) >= EASE_S
 
 
 def needs_processors(clip: Schedulable, now_s: float) -> bool:

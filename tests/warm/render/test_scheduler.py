@@ -4,7 +4,16 @@ from dataclasses import dataclass
 
 import pytest
 
-from warm.render.scheduler import EASE_S, PASS_S, SOON_S, START_S, Throughput, schedule
+from warm.render.scheduler import (
+    EASE_S,
+    PASS_S,
+    SOON_S,
+    START_S,
+    STARTED_LEAD_S,
+    STARTING_S,
+    Throughput,
+    schedule,
+)
 
 
 @dataclass
@@ -53,6 +62,26 @@ def test_a_full_backlog_lets_only_started_batches_into_the_pass_unless_frames_ar
     ]
     assert schedule(full, 0.0) == [full[2]]
     assert schedule(full, 8.9) == [full[2], full[1], full[0]]
+
+
+@pytest.mark.parametrize("is_playable", [False, True])
+def test_a_clip_that_starts_has_the_processors_while_the_others_are_far_ahead(
+    is_playable: bool,
+) -> None:
+    """Catches passes for later that delay the voice of a clip that is about to begin."""
+    far, near = FakeClip(9.0, ahead=EASE_S), FakeClip(8.0, ahead=EASE_S - 0.01)
+    new = FakeClip(0.0, is_playable=is_playable, ahead=STARTED_LEAD_S - 0.01, age=0.0, ready=False)
+    assert schedule([far, near, new], 0.0) == [near]
+    new.ready = True
+    assert schedule([far, near, new], 0.0) == [new]
+    new.ready, new.ahead = False, STARTED_LEAD_S
+    assert schedule([far, near, new], 0.0) == [near, far]
+
+
+def test_a_clip_whose_start_takes_long_keeps_no_other_waiting() -> None:
+    far = FakeClip(9.0)
+    silent = FakeClip(0.0, is_playable=False, ahead=-9.0, age=STARTING_S, ready=False)
+    assert schedule([far, silent], 0.0) == [far]
 
 
 def test_background_clips_take_turns_when_no_clip_of_a_session_needs_frames() -> None:
