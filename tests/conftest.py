@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
@@ -21,6 +22,10 @@ from tts.workers.stream_client import StreamClient
 from warm.runtime import Runtime
 from warm.settings import Settings
 
+WATCHED_SIGNALS = (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGPROF, signal.SIGALRM)
+HANDLERS = pytest.StashKey[dict[signal.Signals, Any]]()
+"""The handlers of these signals before the first test."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the database of hypothesis out of the checkout, and let tests stop programs by SIGINT.
@@ -29,9 +34,23 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    config.stash[HANDLERS] = {each: signal.getsignal(each) for each in WATCHED_SIGNALS}
     home = tempfile.mkdtemp(prefix="hypothesis-")
     set_hypothesis_home_dir(home)
     config.add_cleanup(lambda: shutil.rmtree(home))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Fail a test that leaves another handler of a signal.
+
+    A later test would end with its whole process: by SIGPIPE, when a client closes its connection.
+    """
+    yield
+    for number in WATCHED_SIGNALS:
+        expected = item.config.stash[HANDLERS][number]
+        if (found := signal.signal(number, expected)) is not expected:
+            pytest.fail(f"the test left {found!r} as the handler of {number.name}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

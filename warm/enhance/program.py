@@ -1,7 +1,6 @@
 """Program that enhances one film for the server, with limits and at the lowest priority."""
 
 import json
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -37,7 +36,6 @@ def main() -> None:
     from warm.media.sniff import MediaError  # noqa: PLC0415
 
     request = json.loads(sys.argv[2])
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         enhance(request)
     except (EnhanceError, MediaError, WeightsError, PackageMissing, FilmError) as error:

@@ -43,41 +43,47 @@ def picture_of(network: GfpganNetwork) -> Tensor:
     return restored
 
 
+def assert_alike(network: GfpganNetwork, expected: GfpganNetwork) -> None:
+    """Same tensors; the pictures may differ by the rounding of another order of sums."""
+    own = network.state_dict()
+    for name, value in expected.state_dict().items():
+        assert torch.equal(own[name], value), name
+    torch.testing.assert_close(picture_of(network), picture_of(expected), rtol=0, atol=1e-5)
+
+
 def test_a_file_of_the_published_form_draws_as_its_tensors_do(save: Save) -> None:
     path = save({"params_ema": OrderedDict(tiny_tensors(seed=3))})
     network = load_network(path, TINY)
-    assert torch.equal(picture_of(network), picture_of(tiny_network(seed=3)))
-    for name, value in tiny_tensors(seed=3).items():
-        assert torch.equal(network.state_dict()[name], value), name
+    assert_alike(network, tiny_network(seed=3))
     assert not any(value.requires_grad for value in network.parameters())
 
 
 def test_the_averaged_tensors_are_used_where_a_file_has_both(save: Save) -> None:
     path = save({"params": tiny_tensors(seed=4), "params_ema": tiny_tensors(seed=5)})
-    assert torch.equal(picture_of(load_network(path, TINY)), picture_of(tiny_network(seed=5)))
+    assert_alike(load_network(path, TINY), tiny_network(seed=5))
 
 
 def test_a_file_without_averaged_tensors_is_used_with_the_others(save: Save) -> None:
     path = save({"params": tiny_tensors(seed=4), "iter": 7})
-    assert torch.equal(picture_of(load_network(path, TINY)), picture_of(tiny_network(seed=4)))
+    assert_alike(load_network(path, TINY), tiny_network(seed=4))
 
 
 def test_tensors_that_were_saved_as_parameters_are_read_too(save: Save) -> None:
     tensors = {name: torch.nn.Parameter(value) for name, value in tiny_tensors().items()}
     network = load_network(save({"params_ema": tensors}), TINY)
-    assert torch.equal(picture_of(network), picture_of(tiny_network()))
+    assert_alike(network, tiny_network())
 
 
 def test_the_old_format_of_torch_is_read_too(tmp_path: Path) -> None:
     path = tmp_path / "old.pth"
     torch.save({"params_ema": tiny_tensors()}, path, _use_new_zipfile_serialization=False)
-    assert torch.equal(picture_of(load_network(path, TINY)), picture_of(tiny_network()))
+    assert_alike(load_network(path, TINY), tiny_network())
 
 
 def test_a_safetensors_file_is_read_too(tmp_path: Path) -> None:
     path = tmp_path / "GFPGANv1.4.safetensors"
     save_file(tiny_tensors(), path)
-    assert torch.equal(picture_of(load_network(path, TINY)), picture_of(tiny_network()))
+    assert_alike(load_network(path, TINY), tiny_network())
 
 
 @pytest.mark.parametrize("name", [STYLE_LAYER, NOISE, "toRGB.0.bias", "conv_body_first.weight"])

@@ -79,12 +79,13 @@ def test_a_batch_of_two_is_two_batches_of_one(small: GoldenSet) -> None:
 def test_the_picture_is_the_same_without_the_heads(small: GoldenSet) -> None:
     without, heads = small.network(small.input)
     assert heads == []
-    assert torch.equal(without, small.network(small.input, with_heads=True)[0])
+    assert difference(without, small.network(small.input, with_heads=True)[0]) <= BOUND
 
 
 def test_a_picture_comes_out_the_same_every_time(small: GoldenSet) -> None:
     before = small.input.clone()
-    assert torch.equal(small.network(small.input)[0], small.network(small.input)[0])
+    first, second = (small.network(small.input)[0] for _ in range(2))
+    assert difference(first, second) <= BOUND
     assert torch.equal(small.input, before)
 
 
