@@ -43,6 +43,7 @@ from api.forms import remove_files_of_refused_requests
 from api.generate import generate
 from api.heads.routes import heads
 from api.heads.routing import route_to_heads
+from api.heads.upload_copies import open_elsewhere
 from api.health import health
 from api.hosts import refuse_unknown_hosts
 from api.instruments import Instruments
@@ -144,6 +145,8 @@ BLUEPRINTS = (
     *DID_BLUEPRINTS,
 )
 
+LONGEST_JOB_S = 7 * 24 * 3600
+"""Time for which a job may wait and run while its idempotency key is remembered by all heads."""
 START_ERRORS = (
     BadSettings,
     KeysError,
@@ -242,10 +245,17 @@ def open_heads(settings: Settings) -> Heads | None:
     own = own_head(settings)
     if own is None:
         return None
-    found = Heads(settings.results_dir, own)
+    found = Heads(settings.results_dir, own, key_life_s=key_life_s(settings))
     found.require_shared_locks()
     settings.own_dir.mkdir(parents=True, exist_ok=True)
     return found
+
+
+def key_life_s(settings: Settings) -> float:
+    """Return the time for which heads remember an idempotency key, which is longer than its job
+    exists; 0: without limit."""
+    ttl_s = settings.job_ttl_s
+    return LONGEST_JOB_S + 2 * ttl_s if ttl_s else 0.0
 
 
 def start_jobs(jobs: Jobs, on_start_failure: Callable[[Exception], None]) -> None:
@@ -286,6 +296,8 @@ def assemble(
     hub = live or idle_hub(settings, runtime)
     app = make_flask(settings)
     store_of_uploads = open_uploads(settings)
+    if known_heads is not None:
+        store_of_uploads.elsewhere = partial(open_elsewhere, known_heads)
     jobs = Jobs(settings.own_dir, limits_of(settings), describe=job_error)
     usage = AvatarUsage(settings.avatar_id, runtime.sessions.registry, jobs, store_of_uploads)
     expiry = expiry_of(settings, store, usage, runtime)

@@ -16,6 +16,7 @@ from api.body import Body, LooseQuery, read_loose_query, read_query
 from api.client_address import client_address
 from api.context import AppContext, context
 from api.disconnect import is_disconnected
+from api.heads.job_pages import list_jobs
 from api.job_results import (
     CAPTIONS_TYPE,
     MEDIA_TYPES,
@@ -65,11 +66,9 @@ class VideoQuery(LooseQuery):
 @jobs.get("/jobs")
 @operation(query=JobsQuery, answers={200: JobsAnswer}, tag="jobs", scope="watch")
 def list_all() -> dict[str, Any]:
-    """The jobs of the caller, the newest first."""
+    """The jobs of the caller at all heads, the newest first."""
     query = read_query(JobsQuery)
-    found, token = context().jobs.list(
-        query.surface, visible_owner(), limit=query.limit, token=query.token
-    )
+    found, token = list_jobs(query.surface, visible_owner(), limit=query.limit, token=query.token)
     return {"jobs": [job_json(job) for job in found], "token": token}
 
 

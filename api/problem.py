@@ -87,6 +87,7 @@ from warm.heads.errors import (
     HeadLost,
     HeadSilent,
     HeldElsewhere,
+    KeyHomeAbsent,
     LocksNotShared,
     NoHeads,
     NotAHead,
@@ -327,6 +328,7 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     HeldElsewhere: (421, "MisdirectedRequestError"),
     HeadSilent: (503, "HeadError"),
     HeadLost: (503, "HeadError"),
+    KeyHomeAbsent: (503, "HeadError"),
     NoHeads: (404, "NotFoundError"),
     NotAHead: (403, "ForbiddenError"),
     LocksNotShared: (503, "HeadError"),
@@ -640,7 +642,7 @@ def headers_of(status: int, error: Exception) -> dict[str, str]:
     seconds = RETRY_S
     if isinstance(error, QueueFull | JobQueueFull | NotReady | VoiceUnavailable | LiveUnavailable):
         seconds = error.retry_after_s
-    if isinstance(error, HeadSilent | HeadLost | LocksNotShared):
+    if isinstance(error, HeadSilent | HeadLost | KeyHomeAbsent | LocksNotShared):
         seconds = error.retry_after_s
     if isinstance(error, RecogniserFetching | RecogniserBusy | ModelBusy):
         seconds = error.retry_after_s

@@ -9,6 +9,7 @@ from api.answers.uploads import UploadAnswer
 from api.caller import caller
 from api.context import context
 from api.forms import FilePart, Form, read_form
+from api.heads.upload_copies import remove_everywhere
 from api.operation import operation
 from api.serializers import absolute_url
 from api.viewers import download_slot
@@ -78,7 +79,7 @@ def delete(name: str) -> tuple[str, int]:
     upload = find(name)
     if not caller().owns(upload.owner):
         raise UnknownUpload(upload.id)
-    context().uploads.remove(upload.id)
+    remove_everywhere(upload.id)
     return "", 204
 
 

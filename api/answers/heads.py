@@ -1,5 +1,7 @@
 """Answers about the heads that share a results folder."""
 
+from typing import Any
+
 from pydantic import Field
 
 from api.answers import Answer
@@ -31,6 +33,25 @@ class OwnHeadAnswer(Answer):
     holds: bool = Field(description="True if the session belongs to it.")
     is_draining: bool
     sessions: list[str]
+
+
+class OwnJobsAnswer(Answer):
+    """The jobs of one head, as another head reads them."""
+
+    jobs: list[dict[str, Any]]
+    token: str | None = Field(description="Token of the older ones; null if there are none.")
+
+
+class OwnUploadAnswer(Answer):
+    """An upload of one head, as another head reads it."""
+
+    upload: dict[str, Any] | None = Field(description="Its record; null if it is not there.")
+
+
+class RemovedAnswer(Answer):
+    """The answer to a head that removes an upload."""
+
+    is_used: bool = Field(description="True if a job uses the upload, which then stays.")
 
 
 class ReleasedAnswer(Answer):

@@ -8,6 +8,7 @@ from pydantic import Field
 from api.context import context
 from api.did.film_json import moment
 from api.did.lenient import Lenient, read_lenient_query
+from api.heads.job_pages import list_jobs
 from api.job_results import find_job, visible_owner
 from warm.jobs.job import Job
 from warm.webhooks.delivery import Attempt, Delivery
@@ -26,7 +27,7 @@ def list_films(surface: str) -> tuple[list[Job], str | None]:
     """Return a page of the talks or clips of the caller, newest first, and the next token."""
     query = read_lenient_query(ListQuery)
     limit = min(query.limit, MAX_LISTED)
-    jobs, token = context().jobs.list(surface, visible_owner(), limit, query.token)
+    jobs, token = list_jobs(surface, visible_owner(), limit=limit, token=query.token)
     return list(jobs), token
 
 

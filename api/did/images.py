@@ -8,6 +8,7 @@ from api.context import context
 from api.did.errors import did_blueprint
 from api.did.sources import own_id
 from api.forms import FilePart, Form, read_form
+from api.heads.upload_copies import remove_everywhere
 from api.operation import operation
 from api.serializers import absolute_url
 from warm.uploads.errors import UnknownUpload
@@ -56,4 +57,4 @@ def delete_upload(name: str) -> None:
     upload = context().uploads.get(upload_id)
     if not caller().owns(upload.owner):
         raise UnknownUpload(name)
-    context().uploads.remove(upload_id)
+    remove_everywhere(upload_id)

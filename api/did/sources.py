@@ -53,7 +53,7 @@ def stored_file(member: str, url: str, allowed: frozenset[UploadKind]) -> Upload
     store, owner = context().uploads, caller().name
     try:
         if upload_id := own_id(url):
-            return store.admit(store.get(upload_id), allowed)
+            return store.admit(store.obtain(upload_id), allowed)
         is_own = store.of_url(url) is not None
         upload = context().fetcher.fetch(url, allowed=allowed, owner=owner)
     except (

@@ -6,16 +6,27 @@ from typing import Annotated, Any
 from flask import Blueprint, request
 from pydantic import Field
 
-from api.answers.heads import DrainedAnswer, HeadsAnswer, OwnHeadAnswer, ReleasedAnswer
+from api.answers.heads import (
+    DrainedAnswer,
+    HeadsAnswer,
+    OwnHeadAnswer,
+    OwnJobsAnswer,
+    OwnUploadAnswer,
+    ReleasedAnswer,
+    RemovedAnswer,
+)
 from api.body import Body, read_body_or_query, read_query
 from api.context import AppContext, context
 from api.example import example
+from api.heads.job_pages import page_json
+from api.heads.upload_copies import own_record, remove_own
 from api.operation import operation
 from warm import VERSION
 from warm.heads.errors import NoHeads, NotAHead
 from warm.heads.head import Head
 from warm.heads.heads import Heads
 from warm.heads.peers import RELAY_HEADER
+from warm.jobs.jobs import MAX_PAGE
 from warm.sessions.paths import DEFAULT_SESSION
 
 POLL_S = 0.1
@@ -28,6 +39,22 @@ class HeadSessionQuery(Body):
     """The query of another head."""
 
     session_id: str = DEFAULT_SESSION
+
+
+class HeadJobsQuery(Body):
+    """The query of another head that lists jobs."""
+
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE, strict=False)]
+    token: str | None = None
+    surface: str | None = None
+    owner: str | None = None
+    """Only jobs of this caller; all without it."""
+
+
+class HeadUploadQuery(Body):
+    """The query of another head about an upload."""
+
+    upload_id: str
 
 
 class DrainBody(Body):
@@ -65,6 +92,40 @@ def show_own() -> dict[str, Any]:
         "is_draining": known.is_draining,
         "sessions": sessions_of(context()),
     }
+
+
+@heads.get("/heads/jobs")
+@operation(
+    query=HeadJobsQuery, answers={200: OwnJobsAnswer}, problems=(403, 404), tag="server",
+    scope="public",
+)  # fmt: skip
+def list_jobs() -> dict[str, Any]:
+    """For other heads: jobs of this head, the newest first."""
+    require_head()
+    query = read_query(HeadJobsQuery)
+    return page_json(context().jobs.list(query.surface, query.owner, query.limit, query.token))
+
+
+@heads.get("/heads/uploads")
+@operation(
+    query=HeadUploadQuery, answers={200: OwnUploadAnswer}, problems=(403, 404), tag="server",
+    scope="public",
+)  # fmt: skip
+def show_upload() -> dict[str, Any]:
+    """For other heads: the record of an upload of this head."""
+    require_head()
+    return {"upload": own_record(read_query(HeadUploadQuery).upload_id)}
+
+
+@heads.delete("/heads/uploads")
+@operation(
+    query=HeadUploadQuery, answers={200: RemovedAnswer}, problems=(403, 404), tag="server",
+    scope="public",
+)  # fmt: skip
+def remove_upload() -> dict[str, Any]:
+    """For other heads: remove an upload that its owner has deleted."""
+    require_head()
+    return {"is_used": remove_own(read_query(HeadUploadQuery).upload_id)}
 
 
 @heads.post("/heads/release")

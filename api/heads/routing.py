@@ -11,6 +11,7 @@ from http import HTTPStatus
 from flask import Flask, Response, current_app, g, request
 from flask.typing import ResponseReturnValue
 
+from api.caller import caller
 from api.context import context, end_uses, use_session
 from api.cross_site import changes_state
 from api.heads.passing import (
@@ -22,15 +23,18 @@ from api.heads.passing import (
     pass_on,
 )
 from api.heads.socket_passing import pass_socket_on
+from api.operation import operation_of
 from api.problem import answer_problem
 from warm.avatars.store import ID_PATTERN
-from warm.heads.errors import HeadLost, HeadSilent, HeldElsewhere
+from warm.heads.errors import HeadLost, HeadSilent, HeldElsewhere, KeyHomeAbsent
 from warm.heads.head import Head
 from warm.heads.heads import Heads
 from warm.heads.peers import HEAD_HEADER, RELAY_HEADER
+from warm.jobs.jobs import KEY_PATTERN
 
 SESSION_HEADER = "X-Session-Id"
 """Header by which a client names the session of a request whose body names it."""
+KEY_HEADER = "Idempotency-Key"
 ROUTED_HEADER = "Warmtalk-Routed"
 """Header by which a proxy reports the session for which it chose this head."""
 SETTLE_S = 8.0
@@ -39,13 +43,15 @@ POLL_S = 0.1
 OWN_RULES = frozenset(
     (
         *("/", "/health", "/livez", "/metrics", "/stats", "/docs", "/openapi.json", "/heads"),
-        *("/heads/own", "/heads/release", "/heads/drain", "/web/<path:name>", "/sessions"),
+        *("/heads/own", "/heads/release", "/heads/drain", "/heads/jobs", "/heads/uploads"),
+        *("/web/<path:name>", "/sessions"),
     )
 )
 """Routes that concern the head that receives the request."""
 FOLDERS_OF_HEADS = (
     *("/jobs/", "/uploads/", "/results/", "/generate/", "/status/", "/video/", "/chat/<job_id>"),
     *("/talks/", "/clips/<", "/talk-status/", "/audios/", "/images/"),
+    "/avatars/<avatar_id>/preparation",
 )
 """Routes of jobs, uploads and the like, which belong to one head and to no session."""
 
@@ -66,10 +72,40 @@ def route_request() -> Response | None:
         return None
     g.keeps_body = True
     g.is_passed = heads.peers.sender(request.headers.get(RELAY_HEADER)) is not None
+    key = idempotency_key()
+    if key is not None:
+        return answer_of_home(heads, key)
     session_id = named_session()
     if session_id is None or not ID_PATTERN.fullmatch(session_id):
         return None
     return settle(heads, session_id)
+
+
+def idempotency_key() -> str | None:
+    """Return the key of a request that makes a job and was not passed on; None without one.
+
+    A key that is not valid is refused by the view.
+    """
+    key, rule = request.headers.get(KEY_HEADER), request.url_rule
+    if key is None or rule is None or g.is_passed or not KEY_PATTERN.fullmatch(key):
+        return None
+    described = operation_of(current_app.view_functions[rule.endpoint])
+    return key if described is not None and KEY_HEADER in described.headers else None
+
+
+def answer_of_home(heads: Heads, key: str) -> Response | None:
+    """Return the answer of the head that has the job of a key, so that each key makes one job;
+    None if this is the one. Raises KeyHomeAbsent, HeadLost, BodyIncomplete and OSError."""
+    name = heads.key_homes.home(caller().name, key)
+    if name == heads.own.name:
+        return None
+    home = heads.other(name)
+    if home is None:
+        raise KeyHomeAbsent(key, name)
+    try:
+        return pass_on(home, heads.peers, context().passages)
+    except HeadUnreachable as error:
+        raise KeyHomeAbsent(key, name) from error
 
 
 def named_session() -> str | None:

@@ -46,6 +46,19 @@ class HeadLost(RuntimeError):
         )
 
 
+class KeyHomeAbsent(RuntimeError):
+    """The head that has received an idempotency key first does not run."""
+
+    retry_after_s = 5
+
+    def __init__(self, key: str, name: str) -> None:
+        super().__init__(
+            f"Idempotency-Key = {key[:64]!r}: was first used at head {name!r}, which does not run"
+            " at present, and which has the job; try again when it is back, or use a new key to"
+            " make a second job"
+        )
+
+
 class NoHeads(LookupError):
     """This server is the only one of its results folder."""
 

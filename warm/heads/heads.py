@@ -8,6 +8,7 @@ from threading import Event
 from warm.heads.claims import Claims
 from warm.heads.errors import HeldElsewhere, LocksNotShared
 from warm.heads.head import Head, decoded
+from warm.heads.key_homes import KeyHomes
 from warm.heads.lock_file import is_held, read_note
 from warm.heads.membership import FOLDER, SUFFIX, others, relay_secret
 from warm.heads.peers import Peers
@@ -18,9 +19,10 @@ log = logging.getLogger(__name__)
 class Heads:
     """This head, the others, and the claims of this one. Any thread."""
 
-    def __init__(self, results: Path, own: Head) -> None:
-        """`results` is the shared folder. Raises OSError."""
+    def __init__(self, results: Path, own: Head, *, key_life_s: float) -> None:
+        """`results` is the shared folder; `key_life_s`: that of `KeyHomes`. Raises OSError."""
         self.own = own
+        self.key_homes = KeyHomes(results, own, life_s=key_life_s)
         self.peers = Peers(own, relay_secret(results))
         self.claims = LeavingClaims(results, self)
         self._results = results
@@ -38,6 +40,10 @@ class Heads:
     def others(self) -> list[Head]:
         """Return the other heads that run; raises OSError."""
         return others(self._results, self.own.name)
+
+    def other(self, name: str) -> Head | None:
+        """Return another head that runs; None if it does not. Raises OSError."""
+        return next((head for head in self.others() if head.name == name), None)
 
     def successor(self, session_id: str) -> Head | None:
         """Return the head that a session goes to if this one cannot take it; None if it is alone.

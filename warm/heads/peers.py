@@ -4,7 +4,10 @@ import hmac
 import http.client
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from http import HTTPStatus
 from threading import Lock
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -19,6 +22,7 @@ PROBE_S = 2.0
 """Longest wait for the answer of a head that is asked for its state."""
 RELEASE_S = 3.0
 """Longest wait for a head that closes the film of a session."""
+PIECE_BYTES = 1 << 16
 SILENT_S = 3.0
 """Time for which a head that did not answer is not asked again."""
 
@@ -62,6 +66,25 @@ class Peers:
     def get(self, head: Head, path: str, headers: Mapping[str, str]) -> dict[str, Any] | None:
         """Return the JSON object at a path; None if the head does not answer with one."""
         return self._ask(head, "GET", path, PROBE_S, headers)
+
+    def delete(self, head: Head, path: str) -> dict[str, Any] | None:
+        """Return the JSON object that answers a DELETE; None if the head answers with none."""
+        return self._ask(head, "DELETE", path, PROBE_S)
+
+    @contextmanager
+    def body(self, head: Head, path: str) -> Iterator[Iterator[bytes] | None]:
+        """Open the body at a path of a head; None if it does not answer with 200.
+
+        The block, and the iteration, raise OSError and HTTPException if the connection is lost.
+        """
+        connection = connection_to(head, PROBE_S)
+        try:
+            connection.request("GET", path, headers={"Host": "localhost", **self.headers})
+            response = connection.getresponse()
+            is_found = response.status == HTTPStatus.OK
+            yield iter(partial(response.read, PIECE_BYTES), b"") if is_found else None
+        finally:
+            connection.close()
 
     def is_silent(self, head: Head) -> bool:
         """Return True if a head did not answer just now."""

@@ -59,15 +59,15 @@ class FilmChecks:
 
     def recording(self, upload_id: str) -> Upload:
         """Return an uploaded sound; raises UnknownUpload and UploadNotAllowed."""
-        return self.uploads.admit(self.uploads.get(upload_id), frozenset({"sound"}))
+        return self.uploads.admit(self.uploads.obtain(upload_id), frozenset({"sound"}))
 
     def source(self, upload_id: str) -> Upload:
         """Return an uploaded picture or video; raises UnknownUpload and UploadNotAllowed."""
-        return self.uploads.admit(self.uploads.get(upload_id), frozenset({"picture", "video"}))
+        return self.uploads.admit(self.uploads.obtain(upload_id), frozenset({"picture", "video"}))
 
     def logo(self, upload_id: str) -> Upload:
         """Return an uploaded picture; raises UnknownUpload and UploadNotAllowed."""
-        return self.uploads.admit(self.uploads.get(upload_id), frozenset({"picture"}))
+        return self.uploads.admit(self.uploads.obtain(upload_id), frozenset({"picture"}))
 
     def check_options(self, request: FilmRequest) -> None:
         """Raise UnsupportedOption for options that do not fit one another."""

@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from session.disk import replace_file
 from warm.uploads.upload import ALL_KINDS, Upload
@@ -25,9 +26,12 @@ def record_path(folder: Path, upload_id: str) -> Path:
 
 def write_record(folder: Path, upload: Upload) -> None:
     """Write the record of an upload durably; raises OSError."""
-    members = {name: getattr(upload, name) for name in FIELDS}
-    members["facts"] = dict(upload.facts)
-    replace_file(record_path(folder, upload.id), json.dumps(members).encode())
+    replace_file(record_path(folder, upload.id), json.dumps(members_of(upload)).encode())
+
+
+def members_of(upload: Upload) -> dict[str, Any]:
+    """Return the members of the record of an upload."""
+    return {**{name: getattr(upload, name) for name in FIELDS}, "facts": dict(upload.facts)}
 
 
 def read_records(folder: Path, content: Path) -> Iterator[Upload]:

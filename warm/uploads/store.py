@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ from session.errors import is_out_of_space
 from warm.uploads.errors import UnknownUpload, UploadDamaged, UploadInUse, UploadsFull
 from warm.uploads.examination import admitted, examine, standby
 from warm.uploads.incoming import IncomingFile
-from warm.uploads.records import read_records, record_path, write_record
+from warm.uploads.records import ID, read_records, record_path, write_record
 from warm.uploads.upload import Content, Upload, UploadKind
 
 MB = 1_000_000
@@ -33,6 +33,9 @@ FIRST_SWEEP_S = 10.0
 RETRY_S = 60.0
 MAX_SWEEP_S = 3600.0
 """Longest time between two sweeps."""
+
+Elsewhere = Callable[[str], AbstractContextManager[tuple[Upload, Iterator[bytes]] | None]]
+"""Opens the upload with an id at another server: its record and its bytes; None if none has it."""
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +80,8 @@ class UploadStore:
         """Size of all files together; files with the same bytes count once."""
         self._timer: threading.Timer | None = None
         self._processes = standby()
+        self.elsewhere: Elsewhere = lambda _upload_id: nullcontext(None)
+        """Asks other servers for an upload that is not here."""
         self._recover()
 
     def open_examiner(self) -> None:
@@ -98,17 +103,25 @@ class UploadStore:
         """
         name = display_name(name)
         shown = name or UNNAMED
+        with self._new_file(shown) as file:
+            self._fill(file, chunks)
+            if not file.size_bytes:
+                raise UploadDamaged(f"{shown} is empty (0 bytes). Send the file again.")
+            content = self._content_of(file, allowed, shown)
+            return self._keep(file, self._new_upload(file, content, owner=owner, name=name))
+
+    def obtain(self, upload_id: str) -> Upload:
+        """Return an upload, or a copy of that of another server, which has the same id and age.
+
+        Raises UnknownUpload, UploadDamaged, UploadsFull and OSError.
+        """
         try:
-            with self._new_file(shown) as file:
-                self._fill(file, chunks)
-                if not file.size_bytes:
-                    raise UploadDamaged(f"{shown} is empty (0 bytes). Send the file again.")
-                content = self._content_of(file, allowed, shown)
-                return self._keep(file, content, owner=owner, name=name)
-        except OSError as error:
-            if is_out_of_space(error):
-                raise UploadsFull("the disk is full; free some space, and try again") from error
-            raise
+            return self.get(upload_id)
+        except UnknownUpload:
+            copy = self._copy(upload_id) if ID.fullmatch(upload_id) else None
+            if copy is None:
+                raise
+            return copy
 
     def get(self, upload_id: str) -> Upload:
         """Return an upload; raises UnknownUpload."""
@@ -126,10 +139,15 @@ class UploadStore:
     def remove(self, upload_id: str) -> None:
         """Remove an upload; raises UnknownUpload, and UploadInUse while a job uses it."""
         with self._lock:
+            self.require_unused(upload_id)
+            self._forget(upload_id)
+
+    def require_unused(self, upload_id: str) -> None:
+        """Raise UnknownUpload, and UploadInUse while a job uses it."""
+        with self._lock:
             self.get(upload_id)
             if self._is_used(upload_id):
                 raise UploadInUse(upload_id)
-            self._forget(upload_id)
 
     @contextmanager
     def hold(self, upload_id: str) -> Iterator[Upload]:
@@ -158,7 +176,8 @@ class UploadStore:
     def of_url(self, url: str) -> Upload | None:
         """Return the upload of an absolute or relative URL of this server; None for another URL.
 
-        The id is unguessable, so the host need not be compared.
+        The id is unguessable, so the host need not be compared. Raises as `obtain` for an expired
+        upload, and for one of another server that cannot be copied.
         """
         try:
             path = urlsplit(url).path
@@ -169,8 +188,10 @@ class UploadStore:
             return None
         with self._lock:
             upload = self._uploads.get(found[1])
-            is_same = upload is not None and found[2] in (None, upload.suffix)
-            return self.get(found[1]) if is_same else None
+        if upload is None:
+            upload = self._copy(found[1])
+        is_same = upload is not None and found[2] in (None, upload.suffix)
+        return self.get(found[1]) if is_same else None
 
     def of_owner(self, owner: str | None) -> list[Upload]:
         """Return the uploads of a caller, or of all callers for None, newest first."""
@@ -217,7 +238,20 @@ class UploadStore:
 
     @contextmanager
     def _new_file(self, shown: str) -> Iterator[IncomingFile]:
-        """Open a temporary file, whose size counts as used until the end of the block."""
+        """Open a temporary file, whose size counts as used until the end of the block.
+
+        Raises UploadsFull, also for a disk that gets full in the block, and OSError.
+        """
+        try:
+            with self._counted_file(shown) as file:
+                yield file
+        except OSError as error:
+            if is_out_of_space(error):
+                raise UploadsFull("the disk is full; free some space, and try again") from error
+            raise
+
+    @contextmanager
+    def _counted_file(self, shown: str) -> Iterator[IncomingFile]:
         self.sweep()
         self._make_folders()
         self._check_disk(self._folder)
@@ -263,9 +297,22 @@ class UploadStore:
         )
         return admitted(content, allowed, shown)
 
-    def _keep(self, file: IncomingFile, content: Content, *, owner: str, name: str) -> Upload:
-        """Move a received file into the store; raises OSError."""
-        upload = Upload(
+    def _copy(self, upload_id: str) -> Upload | None:
+        """Store a copy of another server's upload, which has been examined there; None if none has
+        it. Raises UploadDamaged, UploadsFull and OSError."""
+        with self.elsewhere(upload_id) as found:
+            if found is None:
+                return None
+            upload, chunks = found
+            shown = upload.name or UNNAMED
+            with self._new_file(shown) as file:
+                self._fill(file, chunks)
+                if file.sha256 != upload.sha256:
+                    raise UploadDamaged(f"{shown} was not received whole; send the request again.")
+                return self._keep(file, replace(upload, path=self._content / file.sha256))
+
+    def _new_upload(self, file: IncomingFile, content: Content, *, owner: str, name: str) -> Upload:
+        return Upload(
             kind=content.kind,
             media_type=content.media_type,
             suffix=content.suffix,
@@ -278,6 +325,9 @@ class UploadStore:
             owner=owner,
             name=name,
         )
+
+    def _keep(self, file: IncomingFile, upload: Upload) -> Upload:
+        """Move a received file into the store; raises OSError."""
         with self._lock:
             try:
                 if not upload.path.exists():

@@ -24,7 +24,10 @@ PUBLIC = {
 """Calls that need no key, besides those of `PUBLIC_FOLDERS`."""
 CHECKED_BY_VIEW = {("GET", "/caller"), ("GET", "/jobs/<job_id>/video")}
 """Calls whose views check the key themselves."""
-OF_HEADS = {("GET", "/heads/own"), ("POST", "/heads/release")}
+OF_HEADS = {
+    *(("GET", "/heads/own"), ("POST", "/heads/release"), ("GET", "/heads/jobs")),
+    *(("GET", "/heads/uploads"), ("DELETE", "/heads/uploads")),
+}
 """Routes for other heads, whose views check the heads' secret."""
 PUBLIC_FOLDERS = ("/web/", "/results/", "/uploads/<", "/docs/")
 """Files of the page, and those whose addresses cannot be guessed: they may be read."""
