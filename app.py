@@ -100,7 +100,7 @@ from warm.face.models import FaceModelError
 from warm.fetch.checked_http import CheckedHttp
 from warm.fetch.fetcher import Fetcher
 from warm.heads.errors import LocksNotShared
-from warm.heads.head import Head
+from warm.heads.head import Head, HeadNewer
 from warm.heads.heads import Heads
 from warm.installation import PackageMissing
 from warm.jobs.errors import JobStoreNewer
@@ -164,6 +164,7 @@ START_ERRORS = (
     *(BadEngine, BadCluster, VersionsDiffer, RemoteEngineFailed),
     JobStoreNewer,
     LocksNotShared,
+    HeadNewer,
 )
 
 
@@ -240,7 +241,7 @@ def own_head(settings: Settings) -> Head | None:
 def open_heads(settings: Settings) -> Heads | None:
     """Return the heads that share the results folder; None if this server is the only one.
 
-    Raises BadSettings, LocksNotShared and OSError.
+    Raises BadSettings, LocksNotShared, HeadNewer and OSError.
     """
     own = own_head(settings)
     if own is None:
@@ -545,6 +546,7 @@ def main(
             on_start_failure=exit_on_start_failure,
         )
         with lock_folder(settings.results_dir, own_head(settings)):
+            open_heads(settings)  # its errors are reported here, before a worker meets them
             prepare_avatar(settings, engine)
             check_avatar(settings, engine)
             with open_listeners(settings) as listeners:

@@ -94,6 +94,7 @@ from warm.heads.errors import (
     NotDistinct,
     SecretIncomplete,
 )
+from warm.heads.head import HeadNewer
 from warm.installation import PackageMissing
 from warm.jobs.errors import (
     BadIdempotencyKey,
@@ -329,6 +330,7 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     HeadSilent: (503, "HeadError"),
     HeadLost: (503, "HeadError"),
     KeyHomeAbsent: (503, "HeadError"),
+    HeadNewer: (503, "HeadError"),
     NoHeads: (404, "NotFoundError"),
     NotAHead: (403, "ForbiddenError"),
     LocksNotShared: (503, "HeadError"),
@@ -642,7 +644,7 @@ def headers_of(status: int, error: Exception) -> dict[str, str]:
     seconds = RETRY_S
     if isinstance(error, QueueFull | JobQueueFull | NotReady | VoiceUnavailable | LiveUnavailable):
         seconds = error.retry_after_s
-    if isinstance(error, HeadSilent | HeadLost | KeyHomeAbsent | LocksNotShared):
+    if isinstance(error, HeadSilent | HeadLost | HeadNewer | KeyHomeAbsent | LocksNotShared):
         seconds = error.retry_after_s
     if isinstance(error, RecogniserFetching | RecogniserBusy | ModelBusy):
         seconds = error.retry_after_s

@@ -37,7 +37,8 @@ class Claims:
         self._held: dict[str, tuple[LockFile, float]] = {}
 
     def take(self, session_id: str) -> None:
-        """Claim a session; raises HeldElsewhere, LocksNotShared, NotDistinct and OSError."""
+        """Claim a session; raises HeldElsewhere, HeadNewer, LocksNotShared, NotDistinct and
+        OSError."""
         with self._lock:
             if session_id in self._held:
                 return
@@ -74,7 +75,10 @@ class Claims:
 
     def _holder(self, path: Path, session_id: str) -> Head | None:
         """Return the head that holds a claim, by its note; None if the note is not there yet, or
-        if it is an earlier process of this head, which is ending. Raises NotDistinct."""
+        if it is an earlier process of this head, which is ending.
+
+        Raises HeadNewer and NotDistinct.
+        """
         found = decoded(read_note(path))
         if found is None:
             return None
@@ -84,7 +88,7 @@ class Claims:
         return None if holder.name == self.own.name else holder
 
     def _require_shared(self, lock: LockFile, session_id: str) -> None:
-        """Raise LocksNotShared if the earlier holder still has the session.
+        """Raise LocksNotShared if the earlier holder still has the session, and HeadNewer.
 
         A holder that released it has removed the file, so one that is found was killed, or the
         lock does not reach its machine.

@@ -7,7 +7,7 @@ from threading import Event
 
 from warm.heads.claims import Claims
 from warm.heads.errors import HeldElsewhere, LocksNotShared
-from warm.heads.head import Head, decoded
+from warm.heads.head import Head, HeadNewer, decoded
 from warm.heads.key_homes import KeyHomes
 from warm.heads.lock_file import is_held, read_note
 from warm.heads.membership import FOLDER, SUFFIX, others, relay_secret
@@ -54,9 +54,15 @@ class Heads:
         return max(found, key=lambda head: weight(head, session_id), default=None)
 
     def require_shared_locks(self) -> None:
-        """Raise LocksNotShared if a head runs whose lock this one could take."""
+        """Raise LocksNotShared if a head runs whose lock this one could take, and HeadNewer if a
+        head of a newer release runs."""
         for path in (self._results / FOLDER).glob(f"*{SUFFIX}"):
-            note = decoded(read_note(path))
+            try:
+                note = decoded(read_note(path))
+            except HeadNewer:
+                if is_held(path):
+                    raise
+                continue
             if note is None or note[0].name == self.own.name or is_held(path):
                 continue
             if self.peers.is_running(note[0]):

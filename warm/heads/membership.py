@@ -8,7 +8,7 @@ from pathlib import Path
 
 from session.disk import make_folder
 from warm.heads.errors import HeadTaken, SecretIncomplete
-from warm.heads.head import Head, decoded, encoded
+from warm.heads.head import Head, HeadNewer, decoded, encoded
 from warm.heads.lock_file import LockFile, is_held, read_note, take
 
 FOLDER = "heads"
@@ -35,10 +35,16 @@ def join(results: Path, own: Head) -> LockFile:
 
 
 def others(results: Path, own_name: str) -> list[Head]:
-    """Return the other heads that run, by name; raises OSError."""
+    """Return the other heads that run, by name; raises OSError.
+
+    Heads of a newer release are left out: nothing can be passed on to them.
+    """
     found = []
     for path in sorted((results / FOLDER).glob(f"*{SUFFIX}")):
-        note = decoded(read_note(path))
+        try:
+            note = decoded(read_note(path))
+        except HeadNewer:
+            continue
         if note is None or note[0].name == own_name or not is_held(path):
             continue
         found.append(note[0])

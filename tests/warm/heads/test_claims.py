@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from api.server.folder_lock import CannotStart, lock_folder
+from app import main
 from warm.heads.claims import Claims
 from warm.heads.errors import HeldElsewhere, LocksNotShared, NotDistinct
-from warm.heads.head import Head, decoded, encoded
-from warm.heads.heads import weight
+from warm.heads.head import Head, HeadNewer, decoded, encoded
+from warm.heads.heads import Heads, weight
 from warm.heads.lock_file import is_held, take
 from warm.heads.membership import join, others, relay_secret
 
@@ -78,6 +79,51 @@ def test_a_claim_without_a_readable_note_is_held_by_an_unknown_head(tmp_path: Pa
 @pytest.mark.parametrize("note", [b"", b"[]", b"{}", b'{"name": "a"}', b"\xff\xfe", b"null"])
 def test_an_unreadable_note_names_no_head(note: bytes) -> None:
     assert decoded(note) is None
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+def test_a_claim_of_a_newer_release_is_refused_and_kept(tmp_path: Path, is_running: bool) -> None:
+    note = encoded(A, session="berlin").replace(b'"format": 1', b'"format": 2')
+    lock = take(tmp_path / "claims" / "berlin", under=tmp_path)
+    assert lock is not None
+    lock.write(note)
+    if not is_running:
+        lock.release(keeps_file=True)
+    with pytest.raises(
+        HeadNewer, match=r"head 'a' is of a newer release \(1\).*Update this server"
+    ):
+        Claims(tmp_path, B).take("berlin")
+    assert (tmp_path / "claims" / "berlin").read_bytes() == note
+    assert is_held(tmp_path / "claims" / "berlin") == is_running
+    if is_running:
+        lock.release()
+
+
+def test_a_note_without_a_format_is_read() -> None:
+    assert decoded(b'{"name": "a", "url": "http://127.0.0.1:1", "version": "1"}') == (A, {})
+
+
+def test_a_head_does_not_start_beside_one_of_a_newer_release(tmp_path: Path) -> None:
+    heads = Heads(tmp_path, B, key_life_s=0)
+    lock = join(tmp_path, A)
+    lock.write(encoded(A).replace(b'"format": 1', b'"format": 2'))
+    with pytest.raises(HeadNewer, match="do not run both releases"):
+        heads.require_shared_locks()
+    assert heads.others() == []
+    lock.release(keeps_file=True)
+    heads.require_shared_locks()  # it has ended
+
+
+def test_a_head_beside_one_of_a_newer_release_says_why_it_does_not_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = join(tmp_path, A)
+    lock.write(encoded(A).replace(b'"format": 1', b'"format": 2'))
+    assert main(["--results-dir", str(tmp_path), "--head", "b", "--chat-model", "off"]) == 2
+    reported = capsys.readouterr().err
+    assert reported.startswith("Warmtalk cannot start.\nhead 'a' is of a newer release (1), whose")
+    assert "Update this server" in reported
+    lock.release()
 
 
 def test_a_name_belongs_to_one_running_head(tmp_path: Path) -> None:
