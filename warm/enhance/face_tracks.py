@@ -17,6 +17,8 @@ MAX_FACES = 8
 """Largest number of faces that are followed at the same time."""
 SEARCH_EVERY, THOROUGH_EVERY = 10, 50
 """Frames between searches for new faces, and between searches that also find small faces."""
+HELD_PICTURES = SEARCH_EVERY + 1
+"""Pictures in which a new face is followed back to the frame in which it appeared."""
 GRIDS, THOROUGH_GRIDS = (1, 2), (1, 2, 4)
 MAX_GAP_S = 0.5
 """A face keeps its track if it is covered for at most this long."""
@@ -93,21 +95,22 @@ class FaceFollower:
     tracks: list[FaceTrack] = field(default_factory=list)
     too_many: int = 0
     """Detections that were not followed because MAX_FACES were followed already."""
-    _active: list[ActiveFace] = field(default_factory=list)
-    _frame: int = -1
-    _shot: int = 0
+    active: list[ActiveFace] = field(default_factory=list)
+    frame: int = -1
+    """Number of the last frame."""
+    shot: int = 0
     """First frame of the current shot."""
-    _recent: deque[Picture] = field(default_factory=lambda: deque(maxlen=SEARCH_EVERY + 1))
+    recent: deque[Picture] = field(default_factory=lambda: deque(maxlen=HELD_PICTURES))
     """Pictures of the shot since the last search, the newest last."""
 
     def add(self, picture: Picture, *, is_cut: bool) -> None:
         """Follow the faces into the next frame, an (h, w, 3) BGR picture."""
-        self._frame += 1
+        self.frame += 1
         if is_cut:
             self._end_shot()
-        before = self._recent[-1] if self._recent else None
-        self._recent.append(picture)
-        for face in self._active:
+        before = self.recent[-1] if self.recent else None
+        self.recent.append(picture)
+        for face in self.active:
             self._follow(face, before, picture)
         self._drop_lost()
         if self._is_search_due():
@@ -115,7 +118,7 @@ class FaceFollower:
 
     def finish(self) -> list[FaceTrack]:
         """Return the tracks of the whole film, sorted by their first frames."""
-        self._frame += 1
+        self.frame += 1
         self._end_shot()
         return sorted(self.tracks, key=lambda track: track.first)
 
@@ -125,34 +128,34 @@ class FaceFollower:
         if mesh.score < MIN_MESH_SCORE or self._is_elsewhere(face, mesh.points):
             return
         motion = np.full((2, 3), np.nan)
-        if before is not None and face.seen == self._frame - 1:
+        if before is not None and face.seen == self.frame - 1:
             motion = head_motion(before, picture, face.landmarks, mesh.points, FACE_MESH)
-        sighting = sighting_of(self._frame, mesh.points, mesh.logit, motion)
+        sighting = sighting_of(self.frame, mesh.points, mesh.logit, motion)
         face.track.sightings.append(sighting)
-        face.landmarks, face.seen = mesh.points, self._frame
+        face.landmarks, face.seen = mesh.points, self.frame
 
     def _is_elsewhere(self, face: ActiveFace, points: Landmarks) -> bool:
         """Return True if the mesh has jumped far away or onto another face."""
-        frames = self._frame - face.seen
+        frames = self.frame - face.seen
         if distance_iod(face.landmarks, points) > MAX_JUMP_IOD * frames:
             return True
-        others = (other for other in self._active if other is not face)
+        others = (other for other in self.active if other is not face)
         return any(
-            other.seen == self._frame and distance_iod(other.landmarks, points) < SAME_FACE_IOD / 2
+            other.seen == self.frame and distance_iod(other.landmarks, points) < SAME_FACE_IOD / 2
             for other in others
         )
 
     def _drop_lost(self) -> None:
         longest = MAX_GAP_S * self.fps
-        self._active = [face for face in self._active if self._frame - face.seen <= longest]
+        self.active = [face for face in self.active if self.frame - face.seen <= longest]
 
     def _is_search_due(self) -> bool:
-        since = self._frame - self._shot
-        lost = any(face.seen < self._frame for face in self._active)
+        since = self.frame - self.shot
+        lost = any(face.seen < self.frame for face in self.active)
         return since % SEARCH_EVERY == 0 or (lost and since % 3 == 0)
 
     def _search(self, picture: Picture) -> None:
-        since = self._frame - self._shot
+        since = self.frame - self.shot
         grids = THOROUGH_GRIDS if since % THOROUGH_EVERY == 0 else GRIDS
         found = [
             face for grid in grids for face in self.finder.detector.find_in_tiles(picture, grid)
@@ -167,30 +170,30 @@ class FaceFollower:
             return
         near = [
             face
-            for face in self._active
+            for face in self.active
             if distance_iod(mesh.points, face.landmarks)
-            < (SAME_FACE_IOD if face.seen == self._frame else 2 * SAME_FACE_IOD)
+            < (SAME_FACE_IOD if face.seen == self.frame else 2 * SAME_FACE_IOD)
         ]
         if near:
             self._resume(near[0], mesh.points, mesh.logit)
-        elif len(self._active) < MAX_FACES:
+        elif len(self.active) < MAX_FACES:
             self._begin(mesh.points, mesh.logit)
         else:
             self.too_many += 1
 
     def _resume(self, face: ActiveFace, points: Landmarks, evidence: float) -> None:
         """Continue the track of a face that was lost."""
-        if face.seen < self._frame:
+        if face.seen < self.frame:
             unknown = np.full((2, 3), np.nan)
-            sighting = sighting_of(self._frame, points, evidence, unknown)
+            sighting = sighting_of(self.frame, points, evidence, unknown)
             face.track.sightings.append(sighting)
-            face.landmarks, face.seen = points, self._frame
+            face.landmarks, face.seen = points, self.frame
 
     def _begin(self, points: Landmarks, evidence: float) -> None:
         """Begin a track at the frame in which the face appeared, at most one search ago."""
         faces = [*reversed(self._followed_back(points)), (points, evidence)]
-        first = self._frame + 1 - len(faces)
-        pictures = list(self._recent)[-len(faces) :]
+        first = self.frame + 1 - len(faces)
+        pictures = list(self.recent)[-len(faces) :]
         motion = np.full((2, 3), np.nan)
         sightings = []
         for index, (place, logit) in enumerate(faces):
@@ -198,16 +201,16 @@ class FaceFollower:
                 before, after = pictures[index - 1], pictures[index]
                 motion = head_motion(before, after, faces[index - 1][0], place, FACE_MESH)
             sightings.append(sighting_of(first + index, place, logit, motion))
-        track = FaceTrack(sightings, is_from_start=first == self._shot)
+        track = FaceTrack(sightings, is_from_start=first == self.shot)
         self.tracks.append(track)
-        self._active.append(ActiveFace(track, points, self._frame))
+        self.active.append(ActiveFace(track, points, self.frame))
 
     def _followed_back(self, points: Landmarks) -> list[tuple[Landmarks, float]]:
         """Return the landmarks and the evidence of a face before this frame, latest first."""
         found: list[tuple[Landmarks, float]] = []
         last = points
-        for back in range(1, len(self._recent)):
-            mesh = self.finder.mesh.track(self._recent[-1 - back], last)
+        for back in range(1, len(self.recent)):
+            mesh = self.finder.mesh.track(self.recent[-1 - back], last)
             is_same = distance_iod(last, mesh.points) <= MAX_JUMP_IOD
             if mesh.score < MIN_MESH_SCORE or not is_same or self._is_followed(mesh.points, back):
                 break
@@ -217,7 +220,7 @@ class FaceFollower:
 
     def _is_followed(self, points: Landmarks, back: int) -> bool:
         """Return True if another track has a face at this position."""
-        centre, frame = five_points(points).mean(axis=0), self._frame - back
+        centre, frame = five_points(points).mean(axis=0), self.frame - back
         reach = SAME_FACE_IOD / 2 * float(inter_ocular(points))
         return any(
             sighting.frame == frame
@@ -227,10 +230,10 @@ class FaceFollower:
         )
 
     def _end_shot(self) -> None:
-        for face in self._active:
-            face.track.is_to_end = face.seen == self._frame - 1
-        self._active, self._shot = [], self._frame
-        self._recent.clear()
+        for face in self.active:
+            face.track.is_to_end = face.seen == self.frame - 1
+        self.active, self.shot = [], self.frame
+        self.recent.clear()
 
 
 def sighting_of(

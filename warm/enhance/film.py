@@ -20,6 +20,7 @@ from warm.enhance.detail_filter import DetailFilter
 from warm.enhance.errors import EnhanceDiskFull, EnhanceError, InputChanged, NoFaceToEnhance
 from warm.enhance.face_arrays import FoundFaces
 from warm.enhance.face_painter import MIN_IOD_PX, FacePainter, PaintedFace
+from warm.enhance.face_search import FaceSearch, first_frame, forget_pieces, read_pieces
 from warm.enhance.face_tracks import MAX_FACES, FaceFollower, FaceTrack
 from warm.enhance.film_file import join_film, write_video
 from warm.enhance.film_reader import Film, FilmFacts, FilmFrame, open_film
@@ -27,7 +28,6 @@ from warm.enhance.options import EnhanceOptions
 from warm.enhance.part_encoder import encode_part
 from warm.enhance.planes import Planes
 from warm.enhance.restorer import FaceRestorer
-from warm.enhance.shots import ShotDetector
 from warm.enhance.steady_faces import SteadyFace, steady_face
 from warm.enhance.upright import UprightView
 from warm.enhance.upscalers import Upscaler
@@ -93,38 +93,47 @@ def found_faces(job: FilmJob) -> FoundFaces:
         return FoundFaces.from_arrays(held)
     found = find_faces(job)
     job.work.write_arrays(TRACKS, found.to_arrays())
+    forget_pieces(job.work)
     return found
 
 
 def find_faces(job: FilmJob) -> FoundFaces:
-    """Follow all faces through the film; raises NoFaceToEnhance."""
-    with open_film(job.source) as film:
+    """Follow all faces through the film, from where an earlier run stopped.
+
+    Raises NoFaceToEnhance and InputChanged.
+    """
+    pieces = read_pieces(job.work)
+    first = first_frame(pieces)
+    with open_film(job.source, first=first) as film:
         check_size(film.facts, job.options.upscale)
         view = UprightView.of(film.facts)
         follower = None
         if job.restorer is not None:
             follower = FaceFollower(FaceFinder(job.models), float(film.facts.fps))
-        shots = ShotDetector()
-        times: list[tuple[int, int]] = []
-        for frame in film.frames():
+        search = FaceSearch(job.work, view, follower)
+        search.restore(pieces)
+        times = search.times
+        for frame in search.remaining(film.frames(), first):
             job.check()
             if is_beyond(frame, times, film.facts, job.longest_s):
                 break
-            times.append((frame.pts, frame.duration))
-            if follower is not None:
-                is_cut = shots.is_cut(frame.planes.luma)
-                follower.add(view.picture(frame.planes), is_cut=is_cut)
+            search.add(frame)
             job.progress(FINDING, len(times), max(film.facts.announced_frames, len(times)))
         notes = list(film.notes)
-        faces: list[SteadyFace] = []
-        if follower is not None:
-            tracks = follower.finish()
-            kept = chosen(tracks, view, job, film.facts, len(times), notes)
-            notes += [MANY_NOTE.format(most=MAX_FACES)] if follower.too_many else []
-            faces = [steady_face(track, float(film.facts.fps), job.track) for track in kept]
-            if not faces:
-                raise NoFaceToEnhance(NO_FACE.format(path=job.source, pixels=MIN_IOD_PX))
+        faces = [] if follower is None else steady_faces(follower, film.facts, view, job, notes)
     return FoundFaces(np.array(times, np.int64).reshape(-1, 2), faces, tuple(notes))
+
+
+def steady_faces(
+    follower: FaceFollower, facts: FilmFacts, view: UprightView, job: FilmJob, notes: list[str]
+) -> list[SteadyFace]:
+    """Return the faces to restore; adds to `notes`, and raises NoFaceToEnhance."""
+    tracks, frames = follower.finish(), follower.frame
+    kept = chosen(tracks, view, job, facts, frames, notes)
+    notes += [MANY_NOTE.format(most=MAX_FACES)] if follower.too_many else []
+    if not kept:
+        raise NoFaceToEnhance(NO_FACE.format(path=job.source, pixels=MIN_IOD_PX))
+    return [steady_face(track, float(facts.fps), job.track) for track in kept]
 
 
 def is_beyond(

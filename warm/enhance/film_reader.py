@@ -147,7 +147,9 @@ class FilmItems:
                 self._size = frame.width, frame.height
                 yield Item(self._facts(frame))
             pts, duration = clock.times_of(frame)
-            if index >= first:
+            if index < first:
+                self._note_format(frame)
+            else:
                 yield Item({"pts": pts, "duration": duration}, self._packed(frame))
         if not self._report.frames:
             raise DamagedMediaError(
@@ -198,16 +200,14 @@ class FilmItems:
 
     def _planar(self, frame: VideoFrame) -> VideoFrame:
         """Return the frame as YUV 4:2:0 of 8 bits and of the size of the first frame."""
-        if frame.format.name in PLANAR and (frame.width, frame.height) == self._size:
+        self._note_format(frame)
+        if self._is_planar(frame):
             return frame
         if has_alpha(frame):
-            self._note(ALPHA_NOTE)
             bgra = np.asarray(
                 self._reformatter.reformat(frame, format="bgra").to_ndarray(), np.uint8
             )
             frame = VideoFrame.from_ndarray(flatten_alpha(bgra), format="bgr24")
-        else:
-            self._note_conversion(frame)
         code = colour_matrix(frame)
         return self._reformatter.reformat(
             frame,
@@ -220,6 +220,17 @@ class FilmItems:
             dst_color_range=range_of(frame),
             interpolation=EXACT,
         )
+
+    def _is_planar(self, frame: VideoFrame) -> bool:
+        size = frame.width, frame.height
+        return frame.format.name in PLANAR and size == self._size
+
+    def _note_format(self, frame: VideoFrame) -> None:
+        """Note what is lost by the conversion of a frame."""
+        if has_alpha(frame):
+            self._note(ALPHA_NOTE)
+        elif not self._is_planar(frame):
+            self._note_conversion(frame)
 
     def _note_conversion(self, frame: VideoFrame) -> None:
         bits = max(component.bits for component in frame.format.components)

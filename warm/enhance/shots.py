@@ -17,17 +17,19 @@ class ShotDetector:
     """Finds cuts as the frames arrive. Not thread-safe."""
 
     def __init__(self) -> None:
-        self._last: NDArray[np.float32] | None = None
-        self._usual = 0.0
+        self.last: NDArray[np.float32] | None = None
+        """Downscaled luma of the last frame."""
+        self.usual = 0.0
+        """Running mean of the changes."""
 
     def is_cut(self, luma: NDArray[np.uint8]) -> bool:
         """Return True if the next frame, (h, w) luma, begins a shot; True for the first frame."""
         small = cv2.resize(luma, SMALL, interpolation=cv2.INTER_AREA).astype(np.float32)
-        last, self._last = self._last, small
+        last, self.last = self.last, small
         if last is None:
             return True
         change = float(np.abs(small - last).mean())
-        if change > MIN_CHANGE and change > CHANGE_FACTOR * self._usual:
+        if change > MIN_CHANGE and change > CHANGE_FACTOR * self.usual:
             return True
-        self._usual = MEMORY * self._usual + (1 - MEMORY) * change
+        self.usual = MEMORY * self.usual + (1 - MEMORY) * change
         return False

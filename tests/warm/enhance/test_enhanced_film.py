@@ -25,8 +25,8 @@ from tests.warm.enhance.film_samples import (
     write_film,
 )
 from tests.warm.portraits import MODELS
+from warm.enhance import face_search, work_folder
 from warm.enhance import film as film_module
-from warm.enhance import work_folder
 from warm.enhance.enhancement import GROWING_NOTE, Enhancement
 from warm.enhance.errors import (
     BadEnhanceOption,
@@ -120,6 +120,41 @@ def test_a_full_disk_keeps_the_finished_parts_and_the_next_run_continues_from_th
     assert len(first) > 1000
     assert packets(out, "video") == packets(enhanced, "video")
     assert not work_path(out).exists()
+
+
+@pytest.mark.parametrize("damaged", [None, 1])
+def test_an_interrupted_search_for_faces_is_continued_with_the_same_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: int | None
+) -> None:
+    pictures = moving_face(14, SIZE)
+    mirrored = [np.ascontiguousarray(each[:, ::-1]) // 2 for each in pictures]
+    source = write_film(tmp_path / "in.mp4", [*pictures, *mirrored])
+    whole, out = tmp_path / "whole.mp4", tmp_path / "out.mp4"
+    monkeypatch.setattr(face_search, "PIECE_FRAMES", 6)
+    job(source, whole).run()
+    with pytest.raises(InterruptedError):
+        job(source, out, check=stop_at(21)).run()
+    assert sorted(path.name for path in work_path(out).glob("search-*")) == [
+        *("search-0.npz", "search-1.npz", "search-2.npz")
+    ]
+    if damaged is not None:
+        (work_path(out) / f"search-{damaged}.npz").write_bytes(b"PK")
+    stages: list[tuple[str, int]] = []
+    job(source, out, progress=lambda stage, done, _: stages.append((stage, done))).run()
+    assert stages[0] == (film_module.FINDING, 19 if damaged is None else 7)
+    assert packets(out, "video") == packets(whole, "video")
+
+
+def test_an_interrupted_search_of_a_film_that_is_only_enlarged_is_continued(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, stages = tmp_path / "out.mp4", []
+    monkeypatch.setattr(face_search, "PIECE_FRAMES", 6)
+    with pytest.raises(InterruptedError):
+        job(source, out, PLAIN, check=stop_at(15)).run()
+    job(source, out, PLAIN, progress=lambda stage, done, _: stages.append((stage, done))).run()
+    assert stages[0] == (film_module.FINDING, 13)
+    assert times(out) == times(source)
 
 
 def failing_after(name: str) -> Callable[[Path, bytes], None]:
