@@ -466,6 +466,8 @@ LIVE_REFUSALS = {
     "unknown_viewer": (404, "NotFoundError"),
     "viewers_full": (503, "QueueFullError"),
     "feeds_full": (503, "QueueFullError"),
+    "no-feed": (503, "NotReadyError"),
+    "stream_ended": (503, "NotReadyError"),
 }
 """Status and kind of each kind of `LiveRefused`."""
 LIMITED = (QueueFull, TooManySessions, JobQueueFull)

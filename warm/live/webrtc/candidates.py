@@ -1,11 +1,11 @@
 """ICE candidates of viewers: those that are tried, and the messages that bring them later."""
 
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 
 from aiortc import RTCIceCandidate
 from aiortc.sdp import candidate_from_sdp
 
+from warm.fetch.addresses import normal
 from warm.live.webrtc.errors import BadOffer
 
 MAX_CANDIDATES = 40
@@ -41,7 +41,7 @@ class CandidateFilter:
 def is_reachable(host: str, port: int) -> bool:
     """True for an address of one machine in a network."""
     try:
-        address = ip_address(host)
+        address = normal(host)
     except ValueError:
         return False
     excluded = address.is_loopback or address.is_link_local or address.is_multicast

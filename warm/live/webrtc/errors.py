@@ -28,6 +28,13 @@ class ViewersFull(LiveRefused):
         )
 
 
+class StreamEnded(LiveRefused):
+    """The live stream ended while an offer was answered."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("stream_ended", f"{reason}; connect again")
+
+
 class UnknownViewer(LiveRefused):
     """A viewer does not exist, or not any more."""
 

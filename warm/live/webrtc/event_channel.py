@@ -31,7 +31,8 @@ class EventChannel:
             channel.close()
 
     def send(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Send a message; it is dropped if the viewer does not take what was sent before."""
+        """Send a message; it is dropped if the viewer does not take what was sent before, or no
+        messages of this size."""
         channel = self._channel
         if channel is None or channel.readyState != "open":
             return
@@ -40,5 +41,5 @@ class EventChannel:
             return
         try:
             channel.send(json.dumps({"type": kind, **data}, ensure_ascii=False))
-        except InvalidStateError:
+        except (InvalidStateError, ValueError):  # it is longer than a=max-message-size
             self.dropped += 1

@@ -132,6 +132,8 @@ def require_data_channel(section: MediaDescription) -> None:
             f"m=application: {section.profile} without a=sctp-port; allowed: UDP/DTLS/SCTP"
             " webrtc-datachannel"
         )
+    if not 0 < section.sctp_port < 1 << 16:
+        raise BadOffer(f"a=sctp-port: is {section.sctp_port}; allowed: 1 to 65535")
 
 
 def require_codec(kind: str, sections: list[MediaDescription]) -> None:

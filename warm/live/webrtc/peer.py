@@ -22,6 +22,7 @@ from aiortc import (
 from aiortc.rtcicetransport import RTCIceTransport
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 
+from warm.live.webrtc.channel_packets import check_packets
 from warm.live.webrtc.errors import BadOffer
 from warm.live.webrtc.feedback import Feedback
 from warm.live.webrtc.ice_servers import IceServer
@@ -86,6 +87,8 @@ class Peer:
         for transport in self._transports():
             limit_gathering(transport.transport)
             take_feedback(transport, self._events.on_heard)
+        if self._connection.sctp is not None:
+            check_packets(self._connection.sctp)
         await self._connection.setLocalDescription(answer)
         return str(self._connection.localDescription.sdp)
 
@@ -141,8 +144,8 @@ def limit_gathering(transport: RTCIceTransport) -> None:
 
 
 def take_feedback(transport: RTCDtlsTransport, on_heard: Callable[[], None]) -> None:
-    """Have malformed messages about media ignored, which would end aiortc's transport with a
-    traceback in the log."""
+    """Have media of the viewer ignored, and malformed messages about media, which would end
+    aiortc's transport with a traceback in the log."""
     handle = transport._handle_rtcp_data
 
     async def take(data: bytes) -> None:
@@ -150,7 +153,11 @@ def take_feedback(transport: RTCDtlsTransport, on_heard: Callable[[], None]) -> 
         with suppress(StructError, LookupError, ValueError):
             await handle(data)
 
+    async def ignore(data: bytes, arrival_time_ms: int) -> None:
+        pass
+
     setattr(transport, "_handle_rtcp_data", take)  # noqa: B010 - it is a method
+    setattr(transport, "_handle_rtp_data", ignore)  # noqa: B010 - it is a method
 
 
 def ice_configuration(servers: list[IceServer]) -> list[RTCIceServer]:

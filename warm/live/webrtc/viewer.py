@@ -10,7 +10,7 @@ from aiortc import RTCDataChannel, RTCIceCandidate
 
 from warm.live.webrtc.candidates import Trickle
 from warm.live.webrtc.congestion import Bandwidth
-from warm.live.webrtc.errors import IceRestart
+from warm.live.webrtc.errors import IceRestart, StreamEnded
 from warm.live.webrtc.event_channel import EventChannel
 from warm.live.webrtc.feedback import Feedback
 from warm.live.webrtc.ice_servers import IceServer
@@ -90,9 +90,12 @@ class Viewer:
         self._trying: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._answered = asyncio.Event()
+        """Set when the answer was made or has failed: aiortc cannot be closed before."""
 
     async def connect(self, offer: Offer, servers: list[IceServer]) -> None:
-        """Make the connection, and the answer to the offer; raises BadOffer."""
+        """Make the connection, and the answer to the offer; raises BadOffer, and StreamEnded if the
+        viewer was ended meanwhile."""
         self._offer, self._candidates = offer, list(offer.candidates)
         self._peer = Peer(
             servers,
@@ -103,11 +106,15 @@ class Viewer:
                 on_heard=self._note_heard,
             ),
         )
-        self.answer = await self._peer.answer(offer)
-        if self.state == "connecting":
-            loop = asyncio.get_running_loop()
-            self._deadline = loop.call_later(PATH_S, self._give_up)
-            self._trying = asyncio.ensure_future(self._try_candidates())
+        try:
+            self.answer = await self._peer.answer(offer)
+        finally:
+            self._answered.set()
+        if self.state == "ended":
+            raise StreamEnded(self.reason)
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(PATH_S, self._give_up)
+        self._trying = asyncio.ensure_future(self._try_candidates())
 
     async def add_candidates(self, trickle: Trickle) -> None:
         """Take further candidates; raises IceRestart."""
@@ -211,6 +218,7 @@ class Viewer:
 
     async def _close(self, peer: Peer) -> None:
         """Send the reason to a viewer that is still there, and close the connection."""
+        await self._answered.wait()
         if peer.state == "connected" and self.channel.is_open:
             self.channel.send("end", {"reason": self.reason})
             await asyncio.sleep(FAREWELL_S)

@@ -121,6 +121,12 @@ def test_a_missing_line_is_named(pattern: str, named: str) -> None:
     assert (refused.kind, named in refused.detail) == ("bad_offer", True)
 
 
+@pytest.mark.parametrize("port", ["0", "-1", "65536"])
+def test_a_port_of_data_channels_that_does_not_exist_is_refused(port: str) -> None:
+    refused = refusal(good_offer().replace("a=sctp-port:5000", f"a=sctp-port:{port}"))
+    assert refused.detail == f"a=sctp-port: is {port}; allowed: 1 to 65535"
+
+
 def test_two_sections_of_a_kind_are_refused() -> None:
     section = "m=video" + good_offer().split("m=video")[1].split("m=application")[0]
     doubled = good_offer() + section.replace("a=mid:1", "a=mid:9")
@@ -138,6 +144,8 @@ def test_names_and_unreachable_addresses_are_not_tried() -> None:
         "7 1 udp 1 0.0.0.0 5000 typ host",
         "8 1 udp 1 198.51.100.7 0 typ host",
         "9 1 udp 1 198.51.100.7 70000 typ host",
+        "12 1 udp 1 ::ffff:127.0.0.1 5000 typ host",
+        "13 1 udp 1 fe80::1%eth0 5000 typ host",
         "10 1 tcp 1 198.51.100.7 9 typ host tcptype active",
         "11 2 udp 1 198.51.100.7 5000 typ host",
     ])  # fmt: skip
