@@ -17,7 +17,7 @@ ENGINES = {"viseme": 17, "musetalk": 1}
 
 RECIPE = 14
 """Version of preparation: increased when the same source and settings give a different result."""
-ENHANCEMENT = 1
+ENHANCEMENT = 2
 """Version of the enhancement of faces: increased for the same reason."""
 EnhanceMethod = Literal["gfpgan", "sharpen"]
 """Method of enhancing faces: `gfpgan` restores them by a network, `sharpen` only sharpens."""

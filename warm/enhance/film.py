@@ -83,7 +83,8 @@ def enhance_film(job: FilmJob) -> tuple[Path, list[str]]:
     """
     found = found_faces(job)
     facts = make_parts(job, found)
-    return join(job, found, facts), list(found.notes)
+    film, notes = join(job, found, facts)
+    return film, [*found.notes, *notes]
 
 
 def found_faces(job: FilmJob) -> FoundFaces:
@@ -279,8 +280,8 @@ def forget_state(work: WorkFolder, index: int) -> None:
     (work.path / state_name(index)).unlink(missing_ok=True)
 
 
-def join(job: FilmJob, found: FoundFaces, facts: FilmFacts) -> Path:
-    """Write the whole film in the work folder; raises EnhanceError."""
+def join(job: FilmJob, found: FoundFaces, facts: FilmFacts) -> tuple[Path, list[str]]:
+    """Write the whole film in the work folder; return it and remarks. Raises EnhanceError."""
     video, joined = job.work.path / VIDEO, job.work.path / JOINED
     count = -(-len(found.times) // PART_FRAMES)
     size = tuple(side * job.options.upscale for side in (facts.width, facts.height))
@@ -291,7 +292,7 @@ def join(job: FilmJob, found: FoundFaces, facts: FilmFacts) -> Path:
         write_video(video, parts, facts, found.times.tolist(), coded)
         job.progress(JOINING, 1, 2)
         try:
-            join_film(video, job.source, joined, facts, check=job.check)
+            notes = join_film(video, job.source, joined, facts, check=job.check)
         except FilmFullError as error:
             raise EnhanceDiskFull(
                 f"The disk is full. Finished parts are kept in {job.work.path}: free some space, "
@@ -303,4 +304,4 @@ def join(job: FilmJob, found: FoundFaces, facts: FilmFacts) -> Path:
                 f"The film has {made.frames} of {len(found.times)} frames. Run the command again."
             )
         job.progress(JOINING, 2, 2)
-    return joined
+    return joined, notes

@@ -3,10 +3,11 @@
 Frames arrive as they are stored: not turned upright, and not converted if they are YUV 4:2:0.
 """
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,12 @@ FULL_RANGE_FORMATS = ("yuvj", "gray")
 HIGH_DEPTH_NOTE = "The film has {bits} bits per colour; the result has 8."
 RESAMPLED_NOTE = "The colours of the film are not stored as YUV 4:2:0; they were converted."
 EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-DEFAULT_FPS = 25
+DEFAULT_FPS, SLOWEST_FPS = 25, Fraction(1, 1001)
+RATED_FRAMES = 6
+"""Frames at the start by which the rate in the header is checked."""
+PLAUSIBLE_RATES = Fraction(1, 4), Fraction(2)
+"""Rate in the header, relative to that of those frames; outside, it is wrong. Films of a variable
+rate may begin with fast motion, so the lower limit is wide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +56,11 @@ class FilmFacts:
     time_base: Fraction
     """Unit of all times."""
     fps: Fraction
-    """Mean rate, for filters; the times are exact."""
+    """Mean rate, approximately, for filters and the encoder; the times are exact."""
     matrix: int
-    """H.273 code as the film states it; 2: unspecified."""
+    """H.273 code as the film states it; 2: unspecified. If it is RGB, the same as `used_matrix`."""
     used_matrix: int
-    """The matrix by which its values are converted."""
+    """Matrix of the values of the frames."""
     range: int
     primaries: int
     transfer: int
@@ -137,16 +143,18 @@ class FilmItems:
         self._report = DecodingReport()
         self._reformatter = VideoReformatter()
         self._size = (0, 0)
+        self._colours = Colours(UNSPECIFIED, LIMITED_RANGE)
         self._notes: list[str] = []
 
     def items(self, first: int) -> Iterator[Item]:
         """Yield the facts, the frames and the notes."""
-        clock = FrameClock(self._stream)
-        for index, frame in enumerate(decode_video(self._container, self._stream, self._report)):
-            if index == 0:
-                self._size = frame.width, frame.height
-                yield Item(self._facts(frame))
-            pts, duration = clock.times_of(frame)
+        timed = self._timed()
+        begin = list(islice(timed, RATED_FRAMES))
+        if begin:
+            frame = begin[0][0]
+            self._size, self._colours = (frame.width, frame.height), colours_of(frame)
+            yield Item(self._facts(frame, [pts for _, pts, _ in begin]))
+        for index, (frame, pts, duration) in enumerate(chain(begin, timed)):
             if index < first:
                 self._note_format(frame)
             else:
@@ -157,20 +165,27 @@ class FilmItems:
             )
         yield Item({"notes": self._end_notes()})
 
-    def _facts(self, frame: VideoFrame) -> dict[str, Any]:
+    def _timed(self) -> Iterator[tuple[VideoFrame, int, int]]:
+        """Yield each frame with its time and duration."""
+        clock = FrameClock(self._stream)
+        for frame in decode_video(self._container, self._stream, self._report):
+            yield frame, *clock.times_of(frame)
+
+    def _facts(self, frame: VideoFrame, times: Sequence[int]) -> dict[str, Any]:
+        """Return the facts; `frame`: the first, `times`: those of the first frames."""
         streams, context = self._container.streams, self._stream.codec_context
         orientation = OrientationReader().read(frame)
         self._notes += [orientation.note] if orientation.note else []
-        is_rgb = frame.format.is_rgb
+        matrix = self._colours.matrix if is_rgb(frame) else frame.colorspace
         aspect = self._stream.sample_aspect_ratio or context.sample_aspect_ratio or 1
         return {
             "width": frame.width,
             "height": frame.height,
             "time_base": str(self._stream.time_base),
-            "fps": str(self._stream.average_rate or DEFAULT_FPS),
-            "matrix": UNSPECIFIED if is_rgb else frame.colorspace,
-            "used_matrix": colour_matrix(frame),
-            "range": range_of(frame),
+            "fps": str(plausible_rate(self._stream, times)),
+            "matrix": matrix,
+            "used_matrix": self._colours.matrix,
+            "range": self._colours.range,
             "primaries": frame.color_primaries,
             "transfer": frame.color_trc,
             "aspect": str(Fraction(aspect)),
@@ -199,31 +214,32 @@ class FilmItems:
         return np.concatenate([lines_of(plane).reshape(-1) for plane in planar.planes])
 
     def _planar(self, frame: VideoFrame) -> VideoFrame:
-        """Return the frame as YUV 4:2:0 of 8 bits and of the size of the first frame."""
+        """Return the frame as YUV 4:2:0 of 8 bits, with the size and colours of the first frame."""
         self._note_format(frame)
         if self._is_planar(frame):
             return frame
         if has_alpha(frame):
-            bgra = np.asarray(
-                self._reformatter.reformat(frame, format="bgra").to_ndarray(), np.uint8
-            )
-            frame = VideoFrame.from_ndarray(flatten_alpha(bgra), format="bgr24")
-        code = colour_matrix(frame)
+            frame = self._opaque(frame)
         return self._reformatter.reformat(
             frame,
             width=self._size[0],
             height=self._size[1],
             format="yuv420p",
-            src_colorspace=None if frame.format.is_rgb else code,
-            dst_colorspace=code,
-            src_color_range=None if frame.format.is_rgb else range_of(frame),
-            dst_color_range=range_of(frame),
+            dst_colorspace=self._colours.matrix,
+            dst_color_range=self._colours.range,
             interpolation=EXACT,
+            **source_colours(frame),
         )
 
+    def _opaque(self, frame: VideoFrame) -> VideoFrame:
+        bgra = self._reformatter.reformat(frame, format="bgra", **source_colours(frame))
+        picture = flatten_alpha(np.asarray(bgra.to_ndarray(), np.uint8))
+        return VideoFrame.from_ndarray(picture, format="bgr24")
+
     def _is_planar(self, frame: VideoFrame) -> bool:
-        size = frame.width, frame.height
-        return frame.format.name in PLANAR and size == self._size
+        """Return True if a frame has the format, the size and the colours of the result."""
+        is_alike = (frame.width, frame.height) == self._size and colours_of(frame) == self._colours
+        return is_alike and frame.format.name in PLANAR
 
     def _note_format(self, frame: VideoFrame) -> None:
         """Note what is lost by the conversion of a frame."""
@@ -280,9 +296,42 @@ class FrameClock:
         return pts, duration
 
 
+def colours_of(frame: VideoFrame) -> Colours:
+    """Return the interpretation of a frame's values; an RGB frame's after its conversion."""
+    return Colours(colour_matrix(frame), range_of(frame))
+
+
+def source_colours(frame: VideoFrame) -> dict[str, int]:
+    """Return the arguments that tell a reformatter how to read a frame; none for RGB."""
+    if is_rgb(frame):
+        return {}
+    colours = colours_of(frame)
+    return {"src_colorspace": colours.matrix, "src_color_range": colours.range}
+
+
+def is_rgb(frame: VideoFrame) -> bool:
+    """Return True for RGB frames, and for those with a palette of RGB colours."""
+    return bool(frame.format.is_rgb or frame.format.has_palette)
+
+
+def plausible_rate(stream: VideoStream, times: Sequence[int]) -> Fraction:
+    """Return the frame rate in the header, or that of the first frames if it is implausible.
+
+    `times`: of these frames, in units of the stream's time base; increasing.
+    """
+    stated = Fraction(stream.average_rate or 0)
+    if len(times) < 2 or stream.time_base is None:
+        return stated or Fraction(DEFAULT_FPS)
+    measured = (len(times) - 1) / ((times[-1] - times[0]) * stream.time_base)
+    low, high = (limit * measured for limit in PLAUSIBLE_RATES)
+    if low <= stated <= high:
+        return stated
+    return max(measured, SLOWEST_FPS).limit_denominator(SLOWEST_FPS.denominator)
+
+
 def range_of(frame: VideoFrame) -> int:
     """Return the range of a frame's values, limited unless it states another."""
-    if frame.format.is_rgb:
+    if is_rgb(frame):
         return LIMITED_RANGE
     if frame.format.name.startswith(FULL_RANGE_FORMATS) or frame.color_range == FULL_RANGE:
         return FULL_RANGE

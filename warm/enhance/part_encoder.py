@@ -5,7 +5,6 @@ parameter sets, so parts that were encoded by different processes form one film.
 """
 
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Any
 
 import av
@@ -38,7 +37,8 @@ def set_up(context: Any, facts: FilmFacts, size: tuple[int, int]) -> None:
     """Set the parameters of an encoder for frames of (width, height) `size`, before `open`."""
     context.width, context.height = size
     context.pix_fmt = "yuv420p"
-    context.time_base = Fraction(1, 1000)
+    # x264 coarsens frames that it takes for shorter, and derives the level of H.264 from the rate.
+    context.framerate, context.time_base = facts.fps, 1 / facts.fps
     context.flags |= Flags.global_header
     context.thread_count = THREADS
     context.sample_aspect_ratio = facts.aspect
@@ -61,7 +61,7 @@ def encode_part(frames: Sequence[Planes], facts: FilmFacts) -> list[bytes]:
     samples = []
     for index, planes in enumerate(frames):
         frame = frame_of(planes)
-        frame.pts, frame.time_base = index, Fraction(1, 1000)
+        frame.pts, frame.time_base = index, 1 / facts.fps
         frame.pict_type = PictureType.I if index == 0 else PictureType.NONE
         samples += [bytes(packet) for packet in context.encode(frame)]
     samples += [bytes(packet) for packet in context.encode(None)]

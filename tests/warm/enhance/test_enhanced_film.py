@@ -2,6 +2,7 @@
 
 import errno
 import os
+import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 
 from session.factory import create_film
 from session.media_file import open_media
+from tests.session.mp4.sample_clips import FFMPEG
 from tests.session.sample_films import SPEC, number, write
 from tests.warm.enhance.film_samples import (
     BT709,
@@ -35,6 +37,7 @@ from warm.enhance.errors import (
     NoFaceToEnhance,
     OutputRefused,
 )
+from warm.enhance.film_file import SOUND_NOTE, STREAMS_NOTE
 from warm.enhance.options import EnhanceOptions
 from warm.enhance.sharpen import Sharpener
 from warm.enhance.work_folder import open_work_folder, work_path
@@ -169,6 +172,19 @@ def failing_after(name: str) -> Callable[[Path, bytes], None]:
         is_full = path.name == name
 
     return replace_file
+
+
+def test_streams_that_are_not_kept_as_they_are_are_named_in_notes(
+    source: Path, tmp_path: Path
+) -> None:
+    film, out = tmp_path / "in.mkv", tmp_path / "out.mp4"
+    sound = ("-c:v", "copy", "-c:a", "pcm_u8", "-attach", str(Path(__file__)))
+    attached = (*sound, "-metadata:s:t", "mimetype=text/plain", str(film))
+    subprocess.run([FFMPEG, "-v", "error", "-i", str(source), *attached], check=True)
+    notes = job(film, out, PLAIN).run()
+    assert SOUND_NOTE.format(codec="pcm_u8") in notes
+    assert STREAMS_NOTE.format(count=1) in notes
+    assert packets(out, "audio")
 
 
 def test_a_damaged_part_is_made_again(source: Path, tmp_path: Path) -> None:
