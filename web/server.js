@@ -140,7 +140,7 @@ function json(body) {
 }
 
 /** The header that names the session of a request, by which a proxy chooses its server. */
-function sessionHeader(id) {
+export function sessionHeader(id) {
   return SESSION_ID.test(id ?? "") ? { "x-session-id": id } : {};
 }
 

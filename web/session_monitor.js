@@ -1,6 +1,6 @@
 // Polls the server for its health and for the state of the session.
 
-import { call, callAnyStatus } from "./server.js";
+import { call, callAnyStatus, sessionHeader } from "./server.js";
 
 const INTERVAL_MS = 3000;
 /** A server that sends no answer for this long is treated as unreachable. */
@@ -49,7 +49,8 @@ export class SessionMonitor {
   async refresh() {
     try {
       const signal = AbortSignal.timeout(TIMEOUT_MS);
-      const health = await callAnyStatus("health", { signal });
+      const headers = sessionHeader(this.#sessionId); // of several servers, the health of the session's own
+      const health = await callAnyStatus("health", { headers, signal });
       this.#handlers.onHealth(health);
       // A server that is warming up has not opened its films yet, and reports none.
       if (health.status === "warming") return await this.#refreshFace(signal);

@@ -1,6 +1,8 @@
 // The status line: the state of the server, and whether the page can reach it.
 
-const SERVING = ["ok", "asleep", "loading"];
+const SERVING = ["ok", "asleep", "loading", "draining"];
+/** One of several servers that drains leaves its sessions to the others, and passes requests on to them. */
+const READY = ["ok", "draining"];
 
 export class StatusLine {
   #line;
@@ -31,7 +33,7 @@ export class StatusLine {
     const jobs = jobCount(health);
     const detail = [engine, device].filter(Boolean).map((word) => ` · ${word}`).join("");
     if (jobs > 0) this.#show("busy", jobs === 1 ? "1 job in progress" : `${jobs} jobs in progress`, detail);
-    else this.#show("good", status === "ok" ? "ready" : status, detail);
+    else this.#show("good", READY.includes(status) ? "ready" : status, detail);
   }
 
   #show(kind, text, detail = "") {

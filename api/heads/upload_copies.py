@@ -62,9 +62,10 @@ def remove_copies(heads: Heads, upload_id: str) -> None:
     """Have other heads remove their copies of an upload; raises UploadInUse."""
     for head in heads.others():
         answer = heads.peers.delete(head, f"{PATH}?upload_id={upload_id}")
-        if answer is None:
+        is_used = None if answer is None else answer.get("is_used")
+        if is_used is None:
             log.error("%s did not remove its copy of an upload, which will expire", head)
-        elif answer["is_used"]:
+        elif is_used:
             raise UploadInUse(upload_id)
 
 

@@ -8,6 +8,7 @@ as bright as the audio is loud.
 import json
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ HERE = Path(__file__).resolve()
 sys.path.insert(0, str(HERE.parents[2]))
 
 from api.context import context  # noqa: E402
+from api.server.folder_lock import lock_folder  # noqa: E402
 from api.server.gunicorn_app import listen, serve  # noqa: E402
-from app import announce, assemble  # noqa: E402
+from app import announce, assemble, open_heads, own_head  # noqa: E402
 from tests.tiny_face import LoudnessEngine  # noqa: E402
 from tts.catalogue import espeak_voices  # noqa: E402
 from warm.avatars.avatar import CANONICAL_EYES, AvatarBuild  # noqa: E402
@@ -100,7 +102,7 @@ def main(results: Path, port: int, **more: Any) -> None:
         make_avatar(store)
 
     def load() -> object:
-        live = LiveHub(settings)
+        live, heads = LiveHub(settings), open_heads(settings)
         runtime = Runtime(
             settings=settings,
             avatar=store.open("grey"),
@@ -108,14 +110,19 @@ def main(results: Path, port: int, **more: Any) -> None:
             voices=espeak_voices(),
             on_warm=lambda: announce(settings),
             live=live,
+            claims=None if heads is None else heads.claims,
         )
-        app = assemble(settings, runtime, store, live=live)
+        app = assemble(settings, runtime, store, live=live, known_heads=heads)
         runtime.start()
         runtime.open_decoders()
         context(app).jobs.start()
+        context(app).conversations.start()
         return app
 
-    serve(settings, listen(settings.host, port), load)
+    with ExitStack() as held:
+        if settings.head is not None:
+            held.enter_context(lock_folder(results, own_head(settings)))
+        serve(settings, held.enter_context(listen(settings.host, port)), load)
 
 
 if __name__ == "__main__":
