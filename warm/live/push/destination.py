@@ -37,9 +37,13 @@ class Destination:
     """Texts that must not be shown, longest first."""
 
     def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.shown_path}"
+
+    @property
+    def authority(self) -> str:
+        """Host and port, in ASCII; the port is left out if it is that of the scheme."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        port = "" if self.port == DEFAULT_PORTS.get(self.scheme) else f":{self.port}"
-        return f"{self.scheme}://{host}{port}{self.shown_path}"
+        return host if self.port == DEFAULT_PORTS.get(self.scheme) else f"{host}:{self.port}"
 
     def masked(self, text: str, *, shortest: int = 1) -> str:
         """Return a text without the secrets of this destination that have at least this length."""
@@ -64,9 +68,7 @@ class RtmpDestination(Destination):
     @property
     def application_url(self) -> str:
         """The address of the application, as the server expects it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{host}{port}/{self.app}"
+        return f"{self.scheme}://{self.authority}/{self.app}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from warm.live.push.rtmp import amf
 from warm.live.push.rtmp.chunks import COMMAND, DATA, SET_CHUNK_SIZE, Message, packed
 
-Manner = Literal["takes", "refuses", "redirects", "silent", "deaf", "closes"]
+Manner = Literal["takes", "refuses", "redirects", "silent", "deaf", "closes", "murmurs"]
 HANDSHAKE_BYTES = 1536
 MEDIA = (8, 9)
 
@@ -148,6 +148,8 @@ class Client:
     async def _answer(self, command: list[object]) -> bool:
         server, name = self.server, command[0]
         server.commands.append(command)
+        if server.manner == "murmurs":
+            self._send()
         if name == "connect" and server.manner == "redirects":
             reason = {"level": "error", "code": "NetConnection.Connect.Rejected"}
             self._send(

@@ -135,3 +135,9 @@ def test_media_go_to_allowed_addresses_only() -> None:
     assert not permits(destination, private)
     assert PushHosts("host").permits_media(destination, private)
     assert not PushHosts("192.168.0.0/16").permits_media(destination, public)
+
+
+def test_the_host_of_an_address_is_in_ascii() -> None:
+    found = parse_destination("https://bücher.example:8443/whip")
+    assert found.authority == "xn--bcher-kva.example:8443"
+    assert parse_destination("https://[2001:db8::1]/whip").authority == "[2001:db8::1]"

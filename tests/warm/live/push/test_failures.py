@@ -1,6 +1,7 @@
 """Servers that are wrong, refuse, break off or stand still, and a live process that dies."""
 
 import os
+import re
 import signal
 import socket
 import ssl
@@ -120,6 +121,41 @@ def test_an_answer_of_whip_that_is_not_usable_is_reported(
         push = start(place, f"http://127.0.0.1:{server.port}/broken")
         state = "failed" if "push_urls" in expected else "waiting"
         assert expected in reason(place, push, state)
+
+
+@pytest.mark.parametrize(
+    ("found", "put", "expected"),
+    [
+        ("H264", "VP8", "does not take H.264"),
+        ("opus", "G722", "does not take Opus"),
+        ("a=recvonly", "a=inactive", "does not take H.264"),
+        ("a=recvonly", "a=sendonly", "does not take H.264"),
+        ("m=video [0-9]+", "m=video 0", "does not take H.264"),
+        ("a=fingerprint.*\r\n", "", "has no a=fingerprint"),
+    ],
+)
+def test_an_answer_of_whip_that_takes_nothing_is_a_refusal(
+    place: LivePlace, found: str, put: str, expected: str
+) -> None:
+    with WhipServer() as server:
+        server.alter = lambda text: re.sub(found, put, text)
+        push = start(place, f"http://localhost:{server.port}/whip")
+        assert expected in reason(place, push)
+        assert ("DELETE", "/whip/1") in [each[:2] for each in server.requests]
+
+
+def test_an_address_of_whip_may_have_other_letters_than_ascii(place: LivePlace) -> None:
+    with WhipServer(answers={"/b%C3%BChne?n=%C3%A9": (404, {})}) as server:
+        push = start(place, f"http://localhost:{server.port}/bühne?n=é")
+        assert "no such stream" in reason(place, push)
+    assert server.requests[0][2]["host"] == f"localhost:{server.port}"
+
+
+def test_commands_without_contents_are_ignored(place: LivePlace) -> None:
+    with RtmpServer("murmurs") as server:
+        push = start(place, f"rtmp://127.0.0.1:{server.port}/live/key")
+        wait_until(lambda: len(server.media) > 5, "media")
+        assert place.pushes.stop("a", push)["state"] == "stopped"
 
 
 def test_a_redirect_of_whip_is_followed_with_the_token(place: LivePlace) -> None:

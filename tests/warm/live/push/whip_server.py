@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from fractions import Fraction
 from typing import Any
@@ -26,6 +26,8 @@ class WhipServer:
         self.answer = ""
         """Body of the answers for other paths."""
         self.answers = answers or {}
+        self.alter: Callable[[str], str] = str
+        """Applied to the answers for `/whip`."""
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         """Method, path and headers."""
         self.pictures: list[tuple[float, NDArray[np.uint8]]] = []
@@ -124,7 +126,7 @@ class WhipServer:
         return (
             201,
             {"Location": "/whip/1", "Content-Type": "application/sdp"},
-            peer.localDescription.sdp,
+            self.alter(peer.localDescription.sdp),
         )
 
     def _receive(self, track: MediaStreamTrack) -> None:

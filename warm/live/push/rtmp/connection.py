@@ -189,7 +189,9 @@ class RtmpConnection:
         """Yield the commands of the server until it closes; answers its other messages."""
         while True:
             while self._pending:
-                yield amf.decode(self._pending.popleft().data)
+                command = amf.decode(self._pending.popleft().data)
+                if command:
+                    yield command
             data = await self._reader.read(READ_BYTES)
             if not data:
                 return

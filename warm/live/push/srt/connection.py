@@ -63,6 +63,9 @@ PAUSE_S = 0.001
 KEPT_EXTRA_S = 1.0
 """Packets are kept for repetition for the latency and this time."""
 MAX_KEPT = WINDOW_PACKETS
+RESENT_PER_S, RESENT_AT_ONCE = 2000.0, 2000.0
+"""Packets that are sent again at most: about ten times a stream of 2 Mbit/s. A report of 1.5 kB
+could ask for millions."""
 
 
 class Kept(NamedTuple):
@@ -103,6 +106,8 @@ class SrtConnection(asyncio.DatagramProtocol):
         self._acked = asyncio.Event()
         self._handshakes: asyncio.Queue[tuple[Handshake, bytes]] = asyncio.Queue(8)
         self._stream = TransportStream()
+        self._may_resend, self._earned_s = RESENT_AT_ONCE, self._started_s
+        """Packets that may be sent again, and the time up to which they were counted."""
         self._tasks: list[asyncio.Task[None]] = []
         self._transport: asyncio.DatagramTransport | None = None
 
@@ -189,21 +194,27 @@ class SrtConnection(asyncio.DatagramProtocol):
 
     def _receive_nak(self, packet: Control) -> None:
         """Send lost packets again, or say that they are not kept any more."""
+        now_s = time.monotonic()
+        earned = (now_s - self._earned_s) * RESENT_PER_S
+        self._may_resend = min(RESENT_AT_ONCE, self._may_resend + earned)
+        self._earned_s = now_s
         for first, last in lost_ranges(packet.body):
-            count = distance(first, last) + 1
-            if not 0 < count <= MAX_KEPT:
-                continue
-            gone = []
-            for sequence in (following(first, index) for index in range(count)):
-                kept = self._kept.get(sequence)
-                if kept is None:
-                    gone.append(sequence)
-                else:
-                    self._send_data(sequence, kept, RESENT)
-                    self.resent += 1
-            if gone and distance(gone[-1], self._sequence) > 0:
-                body = struct.pack(">II", gone[0], gone[-1])
-                self._control(DROP_REQUEST, 0, body)
+            if distance(first, last) >= 0 and distance(last, self._sequence) > 0:
+                self._send_again(first, last)
+
+    def _send_again(self, first: int, last: int) -> None:
+        """Send a range of packets again, as far as they are kept and `RESENT_PER_S` permits."""
+        oldest = next(iter(self._kept), self._sequence)  # all later ones are kept, too
+        gone = min(distance(first, oldest), distance(first, last) + 1)
+        if gone > 0:
+            body = struct.pack(">II", first, following(first, gone - 1))
+            self._control(DROP_REQUEST, 0, body)
+            first = following(first, gone)
+        count = min(distance(first, last) + 1, int(self._may_resend))
+        for sequence in (following(first, index) for index in range(count)):
+            self._send_data(sequence, self._kept[sequence], RESENT)
+        self.resent += max(count, 0)
+        self._may_resend -= max(count, 0)
 
     async def _exchange(self, body: bytes) -> tuple[Handshake, bytes]:
         """Send a packet of the handshake until it is answered; raises PushFailed."""

@@ -10,6 +10,7 @@ from aiortc import (
     RTCRtpSender,
     RTCSessionDescription,
 )
+from aiortc.sdp import SessionDescription
 
 from warm.fetch.addresses import normal
 from warm.live.push.allowed_hosts import PushHosts
@@ -24,6 +25,8 @@ CONNECT_S = 10.0
 """Longest time for ICE and DTLS."""
 CLOSE_S = 0.8
 CODECS = {"video": ("video/h264", "video/rtx"), "audio": ("audio/opus",)}
+CODEC_NAMES = {"video": ("H.264", "h264"), "audio": ("Opus", "opus")}
+"""Names of what is sent, in words and in SDP."""
 CANDIDATE = "a=candidate:"
 MAX_CANDIDATES = 20
 LOST = ("failed", "closed", "disconnected")
@@ -58,7 +61,11 @@ class WhipConnection:
         sdp = permitted(answer.body.decode(errors="replace"), self._network.hosts, destination)
         connected = self._connected()
         try:
+            require_receiver(SessionDescription.parse(sdp))
             await self._peer.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+        except PushFailed:
+            connected.cancel()
+            raise
         except Exception as error:  # noqa: BLE001 - aiortc raises many kinds for broken text
             connected.cancel()
             raise PushFailed(
@@ -142,6 +149,18 @@ def require_created(answer: Answer) -> None:
         raise kind(f"the server answers with status {answer.status}")
     if not answer.body.startswith(b"v=0"):
         raise PushFailed("the answer of the server is not a description of a session")
+
+
+def require_receiver(answer: SessionDescription) -> None:
+    """Raise PushRefused unless pictures and sound are received, PushFailed without encryption."""
+    for section in answer.media:
+        names = {codec.name.lower() for codec in section.rtp.codecs}
+        words, name = CODEC_NAMES.get(section.kind, (section.kind, ""))
+        does_receive = section.port != 0 and section.direction not in ("sendonly", "inactive")
+        if not (does_receive and name in names):
+            raise PushRefused(f"the server refuses the stream: it does not take {words}")
+        if section.dtls is None or not section.dtls.fingerprints:
+            raise PushFailed("the answer of the server has no a=fingerprint for the encryption")
 
 
 def permitted(sdp: str, hosts: PushHosts, destination: WhipDestination) -> str:

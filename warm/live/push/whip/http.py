@@ -7,6 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 import h11
 
+from warm.fetch.web_address import target_of
 from warm.live.push.destination import WhipDestination, parse_destination
 from warm.live.push.errors import BadPush, PushFailed
 from warm.live.push.network import PushNetwork, reason_of
@@ -65,7 +66,7 @@ async def exchange_once(
     try:
         client = h11.Connection(h11.CLIENT)
         parts = urlsplit(destination.url)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        target = target_of(parts.path, parts.query)
         request = h11.Request(method=method, target=target, headers=headers(destination, body))
         writer.write(client.send(request) or b"")
         if body:
@@ -79,7 +80,7 @@ async def exchange_once(
 def headers(destination: WhipDestination, body: bytes) -> list[tuple[str, str]]:
     """Return the headers of a request."""
     found = [
-        ("Host", urlsplit(destination.url).netloc),
+        ("Host", destination.authority),
         ("User-Agent", AGENT),
         ("Accept", "application/sdp"),
         ("Connection", "close"),
@@ -117,15 +118,16 @@ async def read_answer(
 
 
 def redirected(destination: WhipDestination, location: str) -> WhipDestination:
-    """Return the endpoint of a redirect; the token goes along, but never to plain HTTP.
+    """Return the address of a redirect, or of a session; the token goes along, but never to plain
+    HTTP.
 
     Raises PushFailed.
     """
     try:
         target = parse_destination(urljoin(destination.url, location), destination.token or None)
     except (BadPush, ValueError):
-        raise PushFailed("the server redirects to an address that is not usable") from None
+        raise PushFailed("the server leads to an address that is not usable") from None
     is_weaker = destination.scheme == "https" and target.scheme != "https"
     if not isinstance(target, WhipDestination) or is_weaker:
-        raise PushFailed("the server redirects to another protocol, or away from TLS")
+        raise PushFailed("the server leads to another protocol, or away from TLS")
     return target
