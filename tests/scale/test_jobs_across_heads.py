@@ -82,6 +82,8 @@ def test_every_head_lists_the_jobs_of_all_heads_in_pages(found: Cluster) -> None
         path = job["result_url"][job["result_url"].index("/results/") :]
         assert found["c"].ask("GET", path).content[4:8] == b"ftyp"
     assert found["a"].ask("GET", "/jobs?token=nonsense").status == 422
+    assert found["b"].ask("DELETE", f"/jobs/{made[0]}").status == 204  # a job of head a
+    assert [job["id"] for job in listed(found, "c")["jobs"]] == newest_first[:-1]
 
 
 def test_a_key_makes_one_job_whichever_heads_receive_it(found: Cluster) -> None:

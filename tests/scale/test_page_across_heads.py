@@ -136,7 +136,7 @@ def test_a_live_page_moves_with_its_session_when_its_head_is_drained(
     page.say(LONG)
     page.wait(page.is_speaking)
     holder = holder_of(heads, page)
-    drained = holder.ask("POST", "/heads/drain", {"timeout_s": 60})
+    drained = holder.ask("POST", "/heads/drain", {"timeout_s": 50})
     assert drained.json["is_drained"], drained.content
     page.wait(lambda: holder_of(heads, page) is not holder)
     page.wait_until_live()
@@ -164,7 +164,7 @@ def test_a_page_that_plays_the_film_moves_with_its_session_when_its_head_is_drai
     page.say(LONG)
     page.wait(page.is_speaking)
     holder = holder_of(heads, page)
-    drained = holder.ask("POST", "/heads/drain", {"timeout_s": 60})
+    drained = holder.ask("POST", "/heads/drain", {"timeout_s": 50})
     assert drained.json["is_drained"], drained.content
     page.wait(lambda: page.clips() == [LONG.strip()])
     assert page.text("error-text") == ""
