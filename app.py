@@ -550,11 +550,10 @@ def main(
             prepare_avatar(settings, engine)
             check_avatar(settings, engine)
             with open_listeners(settings) as listeners:
-                serve(settings, listeners, load)
+                return serve(settings, listeners, load)
     except START_ERRORS as error:
         report(error)
         return 2
-    return 0
 
 
 def open_listeners(settings: Settings) -> Listeners:

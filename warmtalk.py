@@ -4,6 +4,8 @@
 """
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -18,6 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[:1] == ["serve"]:
         return run_server(words[1:])
     if words[:1] == ["session"]:
+        interrupt_process_1()
         from session.__main__ import main as run_session  # noqa: PLC0415
 
         return run_session(words[1:], program=f"{COMMAND} session")
@@ -25,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from warm.container_command import run_container  # noqa: PLC0415
 
         return run_container(words[1:])
+    interrupt_process_1()
     from warm.__main__ import run  # noqa: PLC0415
 
     return run(parser().parse_args(words))
@@ -38,6 +42,15 @@ def run_server(words: list[str]) -> int:
     import app  # noqa: PLC0415
 
     exit_now(app.main(words, program=f"{COMMAND} serve"))
+
+
+def interrupt_process_1() -> None:
+    """Have SIGTERM interrupt a command that is process 1 of a container, as Ctrl-C does.
+
+    For process 1, the kernel ignores signals without a handler.
+    """
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -23,6 +23,11 @@ def shipped(name: str) -> Path:
     return (PACKAGE / "shipped" if is_installed() else PACKAGE.parent) / name
 
 
+def is_image() -> bool:
+    """Return True in an image for containers, whose packages cannot be added at run time."""
+    return shipped("included").is_dir()
+
+
 def default_face_models() -> Path:
     """The folder of the face models, for programs that do not read the settings.
 
@@ -70,6 +75,12 @@ def require_packages(
     """
     for name in names:
         if find_spec(name) is None:
+            if is_image():
+                raise PackageMissing(
+                    f"{needed_by} needs the package {name}, which this image does not contain. Use"
+                    " the image of the target `cuda`, or build one with the argument REQUIREMENTS:"
+                    " docs/containers.md"
+                )
             install = f"'warmtalk[{extra}]'" if is_installed() else f"-r requirements-{extra}.txt"
             raise PackageMissing(
                 f"{needed_by} needs the package {name}, which is not installed. "

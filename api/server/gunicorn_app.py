@@ -7,6 +7,7 @@ from flask import Flask
 from gunicorn.app.base import Application
 
 from api.server.listening import Listeners, listen
+from api.server.shutdown import exit_status
 from warm.settings import Settings
 
 __all__ = ["listen", "serve"]
@@ -14,9 +15,17 @@ __all__ = ["listen", "serve"]
 CONFIG = "python:api.server.gunicorn_config"
 
 
-def serve(settings: Settings, listeners: Listeners, load: Callable[[], Flask]) -> None:
-    """Serve the application that `load` makes in the worker process, until a signal ends both."""
-    Gunicorn(settings, listeners, load).run()
+def serve(settings: Settings, listeners: Listeners, load: Callable[[], Flask]) -> int:
+    """Serve the application that `load` makes in the worker process, until a signal ends both.
+
+    Return the exit status. gunicorn raises SystemExit, with which the interpreter would be
+    finalized: that takes seconds of a container's stop on a busy machine.
+    """
+    try:
+        Gunicorn(settings, listeners, load).run()
+    except SystemExit as ended:
+        return exit_status(ended)
+    return 0
 
 
 class Gunicorn(Application):

@@ -25,6 +25,13 @@ def exit_now(status: int) -> NoReturn:
     os._exit(status)
 
 
+def exit_status(error: BaseException | None) -> int:
+    """Return the status of a process that ends with this exception."""
+    if error is None:
+        return 0
+    return int(error.code or 0) if isinstance(error, SystemExit) else 1
+
+
 def exit_on_signals() -> None:
     """Have stop signals end this process at once, with status 0."""
     for number in STOP_SIGNALS:

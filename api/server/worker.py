@@ -18,7 +18,7 @@ from api.context import AppContext, context
 from api.server.admission import connection_limit, fit_slots
 from api.server.event_loop import EventLoop, LoopLimits
 from api.server.log import JsonFormatter
-from api.server.shutdown import exit_now
+from api.server.shutdown import exit_now, exit_status
 from warm.conversation.conversations import Conversations
 from warm.jobs.jobs import Jobs
 from warm.runtime import Runtime
@@ -198,13 +198,6 @@ def fit_connections(app_context: AppContext) -> int:
             *(limit, settings.max_connections, *(each.limit for each in slots)),
         )
     return limit
-
-
-def exit_status(error: BaseException | None) -> int:
-    """Return the status of a process that ends with this exception."""
-    if error is None:
-        return 0
-    return int(error.code or 0) if isinstance(error, SystemExit) else 1
 
 
 def may_be_replaced(

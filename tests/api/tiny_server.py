@@ -87,7 +87,7 @@ def heart_voices() -> VoiceRegistry:
     return VoiceRegistry([heart])
 
 
-def main(results: Path, port: int, fault: str = "none", *named: str) -> None:
+def main(results: Path, port: int, fault: str = "none", *named: str) -> int:
     chosen = dict(word.split("=") for word in named)
     chosen = chosen if "chat_url" in chosen else {"chat_model": "off", **chosen}
     settings = Settings(results_dir=results, port=port, avatar_id="tiny", **chosen)
@@ -132,8 +132,10 @@ def main(results: Path, port: int, fault: str = "none", *named: str) -> None:
         if settings.head is not None:
             held.enter_context(lock_folder(results, own_head(settings)))
         listener = held.enter_context(listen(settings.host, port))
-        serve(settings, listener, load)
+        status = serve(settings, listener, load)
+        sys.stdout.write(f"returned {status}\n")
+    return status
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]))

@@ -1,16 +1,21 @@
 """The entry point of the image."""
 
+import fcntl
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from bench.container.chroot import first_process, send
 from tests.api.server_process import free_port
+from tests.polling import wait_until
 from tests.setup.documents import ROOT
 from tests.tiny_face import tiny_avatar
 from warm.avatars.avatar import AvatarBuild
@@ -114,6 +119,41 @@ def started(*words: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False,
         timeout=PATIENCE_S,
     )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a process 1")
+def test_a_stop_ends_a_command_that_is_process_1(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """`docker stop` waited for ten seconds, because the kernel ignores SIGTERM for process 1."""
+    (tmp_path / "storage").mkdir()
+    lock = tmp_path / "storage" / ".keys.json-lock"
+    words = [sys.executable, "warmtalk.py", "container", "keys", "add", "n8n"]
+    with (
+        lock.open("w") as file,
+        subprocess.Popen(
+            ["unshare", "--pid", "--fork", "--", *words],
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        ) as command,
+    ):  # fmt: skip
+        fcntl.flock(file, fcntl.LOCK_EX)  # the command waits for it
+        try:
+            wait_until(lambda: has_open(command, lock), "a command that waits", PATIENCE_S)
+            send(command, signal.SIGTERM)
+            shown, _ = command.communicate(timeout=PATIENCE_S)
+        finally:
+            send(command, signal.SIGKILL)
+    assert shown == b"\nInterrupted. Run the same command again to continue.\n"
+    assert command.returncode == 130
+
+
+def has_open(command: "subprocess.Popen[bytes]", path: Path) -> bool:
+    """True if process 1 of a command has opened a file."""
+    with suppress(OSError, IndexError):  # it has not started, or a descriptor was closed
+        folder = Path(f"/proc/{first_process(command)}/fd")
+        return any(each.readlink() == path for each in folder.iterdir())
+    return False
 
 
 # --- the first key

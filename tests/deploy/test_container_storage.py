@@ -12,6 +12,8 @@ from api.server.folder_lock import lock_folder
 from warm.container.errors import ContainerError
 from warm.container.storage import check_models, check_storage
 from warm.heads.head import Head
+from warm.keys.errors import KeysError
+from warm.keys.key_file import read_key_file
 
 NAME = "STORAGE_DIR = '/somewhere'"
 OTHER_UID, OTHER_GID = 12345, 12346
@@ -66,6 +68,17 @@ def test_a_missing_folder_is_created(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "b").is_dir()
     assert list((tmp_path / "a" / "b").iterdir()) == []
     assert all("no volume is mounted" in note for note in notes)
+
+
+@root_only
+def test_a_relative_folder_is_refused_with_an_absolute_place_for_the_volume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened_for_all(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    shown = checked_as_other_user(Path("films/all"))
+    assert f"{NAME}: {tmp_path} belongs to uid 0" in shown
+    assert f"docker run -v warmtalk-storage:{tmp_path}/films/all …" in shown
 
 
 def test_a_file_is_refused(tmp_path: Path) -> None:
@@ -161,6 +174,17 @@ def test_files_of_an_earlier_user_are_refused_at_the_start(tmp_path: Path, name:
     shown = checked_as_other_user(storage)
     assert f"{storage / name.split('/', maxsplit=1)[0]}" in shown
     assert "belongs to uid 0" in shown
+
+
+@root_only
+def test_nobody_is_advised_to_remove_the_keys_of_another_user(tmp_path: Path) -> None:
+    opened_for_all(tmp_path)
+    path = tmp_path / "keys.json"
+    path.touch(mode=0o600)
+    with other_user(), pytest.raises(KeysError) as refused:
+        read_key_file(path)
+    assert f"{path}: cannot be read by uid {OTHER_UID}" in str(refused.value)
+    assert "remove" not in str(refused.value)
 
 
 @root_only

@@ -90,6 +90,22 @@ def test_all_bad_values_are_reported_at_once() -> None:
     assert [line.split()[0] for line in str(refused.value).splitlines()] == ["PORT", "OUTPUT_FPS"]
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("PORT", '"8003"', "PORT=8003"),
+        ("STORAGE_DIR", "'/srv/films'", "STORAGE_DIR=/srv/films"),
+        ("HOST", '"0.0.0.0"', "HOST=0.0.0.0"),
+    ],
+)
+def test_a_value_in_quotes_is_refused_with_the_remedy(name: str, value: str, remedy: str) -> None:
+    """docker passes on the quotes of `--env-file`, which made a folder with quotes in its name."""
+    with pytest.raises(ContainerError) as refused:
+        translate({name: value}, {})
+    message = f"{name} = {value!r}: the quotes are part of the value; write {remedy}"
+    assert str(refused.value) == message
+
+
 def test_a_setting_of_ours_wins_and_the_conflict_is_reported() -> None:
     found = translate({"PORT": "8003", "WARMTALK_PORT": "9000"}, {})
     assert found.settings == {}

@@ -47,6 +47,16 @@ def test_an_installed_warmtalk_names_the_extra(
         require_packages(("no_such_one",), needed_by="x")
 
 
+def test_an_image_names_the_image_that_has_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pip cannot add packages to an image that belongs to root."""
+    (tmp_path / "included").mkdir()
+    monkeypatch.setattr(installation, "PACKAGE", tmp_path / "warm")
+    with pytest.raises(PackageMissing, match=r"x needs the package no_such_one.*target `cuda`"):
+        require_packages(("no_such_one",), needed_by="x")
+
+
 WITHOUT_NEURAL_PACKAGES = """
 import sys
 for name in ("torch", "diffusers", "transformers", "safetensors", "huggingface_hub"):

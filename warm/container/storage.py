@@ -32,6 +32,7 @@ def check_storage(folder: Path, name: str, *, is_shared: bool = False) -> list[s
 
     `name`: the variable and value that the user has set; `is_shared`: several heads use it.
     """
+    folder = folder.absolute()  # volumes are mounted at absolute paths
     make_folder(folder, name)
     notes = [] if is_on_volume(folder) else [not_mounted(name)]
     try:

@@ -41,6 +41,9 @@ VARIABLES = (
 )
 
 
+QUOTES = "\"'"
+
+
 @dataclass(slots=True)
 class Translation:
     """The settings that the variables set."""
@@ -68,7 +71,7 @@ def translate(environment: Mapping[str, str], flags: Mapping[str, str]) -> Trans
         note, is_used = effect(variable, value, environment, flags)
         found.notes.append(note)
         if is_used and variable.setting:
-            faults += value_faults(variable, value)
+            faults += quote_faults(variable.name, value) or value_faults(variable, value)
             found.settings[variable.setting] = value
             found.names[variable.setting] = variable.name
     if faults:
@@ -105,6 +108,13 @@ def winners(
     own = f"{ENV_PREFIX}{setting.upper()}"
     if own in environment:
         yield own, environment[own]
+
+
+def quote_faults(name: str, value: str) -> list[str]:
+    """A line if a value is in quotes, which `--env-file` and lists of Compose pass on."""
+    if len(value) < len(QUOTES) or value[0] != value[-1] or value[0] not in QUOTES:
+        return []
+    return [f"{name} = {value!r}: the quotes are part of the value; write {name}={value[1:-1]}"]
 
 
 def value_faults(variable: Variable, value: str) -> Iterator[str]:

@@ -20,10 +20,15 @@ MAX_FILE_BYTES = 16 << 20
 
 
 def read_key_file(path: Path) -> tuple[ApiKey, ...]:
-    """Return the keys of a file; raises BadKeyFile."""
+    """Return the keys of a file; raises BadKeyFile, and KeysError if its owner forbids it."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
+    except PermissionError as error:
+        raise KeysError(
+            f"{path}: cannot be read by uid {os.getuid()} ({error.strerror}); run this as the user"
+            " that it belongs to"
+        ) from None
     except OSError as error:
         raise BadKeyFile(path, f"cannot be read ({error.strerror})") from None
     if len(content) > MAX_FILE_BYTES:

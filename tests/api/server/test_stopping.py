@@ -75,6 +75,15 @@ def test_a_stop_during_a_clip_keeps_every_acknowledged_fragment(tmp_path: Path, 
     assert keys == events
 
 
+def test_the_master_of_a_stopped_server_returns_its_status(tmp_path: Path) -> None:
+    """The program ends at once then; SystemExit would finalize the interpreter first."""
+    with serving(tmp_path / "results") as server:
+        assert server.process.stdout is not None
+        ask_to_stop(server, "SIGTERM")
+        assert server.process.stdout.readline() == "returned 0\n"
+        assert_ended_cleanly(server)
+
+
 def test_a_stop_while_an_avatar_is_prepared_ends_the_preparation(tmp_path: Path) -> None:
     results = tmp_path / "results"
     app = ["app.py", "--results-dir", str(results), "--preparation", "true"]
