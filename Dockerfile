@@ -46,7 +46,12 @@ RUN cd /build \
     && find /opt/warmtalk -type d -name tests -prune -exec rm -rf {} +
 
 FROM packages AS packages-cuda
-RUN cd /build && pip install --requirement requirements-musetalk.txt
+# Some mirrors and folders of wheels have a torch without CUDA, which pip prefers: it is refused here
+# and not on the machine with the GPU. Static libraries and tests are not used at run time.
+RUN cd /build && pip install --requirement requirements-musetalk.txt \
+    && python -c 'import torch; assert torch.version.cuda, f"torch {torch.__version__} lacks CUDA"' \
+    && find /opt/warmtalk -type d -name tests -prune -exec rm -rf {} + \
+    && find /opt/warmtalk -name "*.a" -delete
 
 # The program, the face models, and the demo avatar, which is prepared here once.
 FROM packages AS program

@@ -19,7 +19,9 @@ from warm.container.included import included_face_models, provide_demo
 from warm.container.probe import PROBED
 from warm.container.storage import check_models, check_storage
 from warm.container.variables import Translation, environment_of, name_of, translate
-from warm.installation import PACKAGE, is_installed
+from warm.engine_factory import require_engine_packages
+from warm.engines.weights.errors import WeightsError
+from warm.installation import PACKAGE, PackageMissing, is_installed
 from warm.keys.errors import KeysError
 from warm.prepare.demo import demo_portrait
 from warm.settings import ENV_PREFIX, BadSettings, Settings, read_settings
@@ -30,6 +32,10 @@ PROGRAM = "python -m warm container"
 SERVE = "serve"
 DEFAULTS = {"host": "0.0.0.0", "results_dir": "/app/storage", "models_dir": "/app/models"}
 """Settings that a container has unless the user sets them."""
+DOWNLOAD = (
+    "Download the weights to the volume of the models with the command `models download`:"
+    " docker run --rm -v warmtalk-models:{} … models download"
+)
 STORAGE, MODELS = "results_dir", "models_dir"
 
 
@@ -49,13 +55,13 @@ def run_container(words: Sequence[str]) -> int:
             flags = [word for word in words[:1] if word != SERVE] + list(words[1:])
             start_server(flags)
         start_command(words)
-    except (ContainerError, BadSettings, KeysError) as error:
+    except (ContainerError, BadSettings, KeysError, PackageMissing) as error:
         print(f"The container cannot start.\n{error}", file=sys.stderr)
         return 2
 
 
 def start_server(flags: Sequence[str]) -> NoReturn:
-    """Become the server; raises ContainerError, BadSettings and KeysError."""
+    """Become the server; raises ContainerError, BadSettings, KeysError and PackageMissing."""
     origin = Origin.read(flags)
     settings = origin.settings
     notes = [f"Running as uid {os.getuid()}, gid {os.getgid()}.", *origin.translation.notes]
@@ -80,8 +86,15 @@ def start_command(words: Sequence[str]) -> NoReturn:
 
 
 def first_data(settings: Settings, name: str) -> dict[str, str]:
-    """Settings for a start with the contents of the image; raises ContainerError."""
-    return provide_demo(settings, demo_portrait(), name)
+    """Settings for a start with the contents of the image.
+
+    Raises ContainerError, and PackageMissing if the image is not made for the engine.
+    """
+    require_engine_packages(settings)
+    try:
+        return provide_demo(settings, demo_portrait(), name)
+    except WeightsError as error:
+        raise ContainerError(f"{error}\n{DOWNLOAD.format(settings.models_dir)}") from None
 
 
 def report(notes: Sequence[str]) -> None:

@@ -28,8 +28,8 @@ def make_engine(settings: Settings) -> Engine:
         from warm.engines.viseme.engine import VisemeEngine  # noqa: PLC0415  only if it is chosen
 
         return VisemeEngine(settings.face_models_folder, mouth=settings.mouth)
+    require_engine_packages(settings)
     if settings.engine == "musetalk":
-        require_packages(NEURAL_PACKAGES, needed_by="engine = 'musetalk'")
         from warm.engines.musetalk.engine import MuseTalkEngine  # noqa: PLC0415
 
         return MuseTalkEngine(musetalk_options(settings))
@@ -39,12 +39,19 @@ def make_engine(settings: Settings) -> Engine:
     raise ValueError(f"engine is {settings.engine!r}; allowed are {allowed}.")
 
 
+def require_engine_packages(settings: Settings) -> None:
+    """Raise PackageMissing if a package of the engine is not installed; imports none of them."""
+    if settings.engine == "musetalk":
+        require_packages(NEURAL_PACKAGES, needed_by="engine = 'musetalk'")
+    if settings.engine == "remote":
+        require_packages(RAY_PACKAGES, needed_by="engine = 'remote'", extra="ray")
+
+
 def make_remote_engine(settings: Settings) -> Engine:
     """Create the engine that delegates its work to Ray actors; starts nothing.
 
-    Raises PackageMissing without Ray, BadEngine, and the errors of creating the actors' engine.
+    Raises BadEngine, and the errors of creating the actors' engine.
     """
-    require_packages(RAY_PACKAGES, needed_by="engine = 'remote'", extra="ray")
     from warm.engines.remote.engine import RemoteEngine  # noqa: PLC0415  only if it is chosen
     from warm.engines.remote.options import ClusterOptions, RemoteOptions  # noqa: PLC0415
 

@@ -18,6 +18,7 @@ from tests.api.server_process import free_port
 from tests.polling import wait_until
 from tests.setup.documents import ROOT
 from tests.tiny_face import tiny_avatar
+from warm import engine_factory
 from warm.avatars.avatar import AvatarBuild
 from warm.avatars.recipe import preparation_digest
 from warm.avatars.store import AvatarStore
@@ -85,6 +86,37 @@ def test_an_unknown_flag_is_refused(
     environment: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "unknown setting '--prot'; did you mean '--port'?" in refusal(capsys, "--prot", "1")
+
+
+def test_missing_weights_are_refused_with_the_command_for_their_volume(
+    environment: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The first start of the image for CUDA ended with a traceback."""
+    monkeypatch.setattr(engine_factory, "NEURAL_PACKAGES", ())
+    environment["WARMTALK_ENGINE"] = "musetalk"
+    first, *_, last = refusal(capsys).splitlines()
+    assert first.startswith(f"{tmp_path / 'models' / 'musetalkV15'} lacks musetalk.json, unet.pth")
+    assert f"docker run --rm -v warmtalk-models:{tmp_path / 'models'} … models download" in last
+
+
+@pytest.mark.parametrize(
+    ("engine", "packages"), [("musetalk", "NEURAL_PACKAGES"), ("remote", "RAY_PACKAGES")]
+)
+def test_an_engine_that_this_image_is_not_made_for_is_refused(
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    engine: str,
+    packages: str,
+) -> None:
+    monkeypatch.setattr(engine_factory, packages, ("no_such_one",))
+    environment["WARMTALK_ENGINE"] = engine
+    text = refusal(capsys)
+    assert text.startswith(f"engine = '{engine}' needs the package no_such_one")
+    assert "Traceback" not in text
 
 
 @pytest.mark.slow
