@@ -122,8 +122,13 @@ def is_table(content: Any) -> bool:
     return (
         isinstance(content, Mapping)
         and bool(content)
-        and all(isinstance(name, str) and isinstance(x, Tensor) for name, x in content.items())
+        and all(isinstance(name, str) and is_plain(value) for name, value in content.items())
     )
+
+
+def is_plain(value: Any) -> bool:
+    """Return True for a tensor with a shape and values; files may hold nested and meta tensors."""
+    return isinstance(value, Tensor) and not value.is_nested and not value.is_meta
 
 
 def tensor_names(content: Any) -> list[str]:

@@ -1,9 +1,10 @@
 """Enhancement of the faces of one photo or film: checks, resumption, storing the result."""
 
 import hashlib
+import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from session.disk import open_regular, sync_folder, sync_in_pieces
@@ -85,8 +86,10 @@ class Enhancement:
         with open_work_folder(self.out) as work:
             try:
                 found = self._enhance_film(work, restorer, upscaler)
-            except (NoFaceToEnhance, MediaError):
-                work.remove()  # another run on this source would fail in the same way
+            except (NoFaceToEnhance, MediaError) as error:
+                # Another run would fail in the same way, unless the source is unreadable only now.
+                if isinstance(error, NoFaceToEnhance) or not work.has_results():
+                    work.remove()
                 raise
             work.remove()
         return notes + found
@@ -95,7 +98,7 @@ class Enhancement:
         self, work: WorkFolder, restorer: FaceRestorer | None, upscaler: Upscaler
     ) -> list[str]:
         """Write OUT, a film; return remarks."""
-        source, notes = self._begin(work)
+        source, notes = self._begin(work, self._recipe(restorer))
         film, found = enhance_film(
             FilmJob(
                 source=source,
@@ -110,15 +113,26 @@ class Enhancement:
                 check=self.check,
             )
         )
+        check_out(self.source, self.out, "video", force=self.force)  # it may have appeared by now
         place(film, self.out)
         return notes + found
 
-    def _begin(self, work: WorkFolder) -> tuple[Path, list[str]]:
+    def _recipe(self, restorer: FaceRestorer | None) -> str:
+        """Return the SHA-256 (hex) of everything but the source that changes the result."""
+        recipe = {
+            "options": self.options.digest(),
+            "weights": "" if restorer is None else restorer.weights_digest,
+            "track": asdict(self.track),
+            "longest_s": self.longest_s,
+        }
+        return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+
+    def _begin(self, work: WorkFolder, recipe: str) -> tuple[Path, list[str]]:
         """Return the file to read and remarks; clears a folder made for other input or options."""
         length = committed_bytes(self.source)
         job = work.read_job() if self.resume else None
         notes: list[str] = []
-        if job is not None and self._is_same(job, length):
+        if job is not None and self._is_same(job, length, recipe):
             notes = [GROWING_NOTE] if length is not None and job["bytes"] < length else []
         else:
             work.clear()
@@ -126,12 +140,12 @@ class Enhancement:
                 copy_start(self.source, work.source, length)
             size = self.source.stat().st_size if length is None else length
             digest = digest_of_start(self.source, size)
-            work.write_job({"sha256": digest, "bytes": size, "options": self.options.digest()})
+            work.write_job({"sha256": digest, "bytes": size, "recipe": recipe})
         return (self.source if length is None else work.source), notes
 
-    def _is_same(self, job: dict[str, object], length: int | None) -> bool:
-        """Return True if a job has these options and this source, which may have grown since."""
-        if job.get("options") != self.options.digest():
+    def _is_same(self, job: dict[str, object], length: int | None, recipe: str) -> bool:
+        """Return True if a job has this recipe and this source, which may have grown since."""
+        if job.get("recipe") != recipe:
             return False
         size, now = int(str(job["bytes"])), self.source.stat().st_size
         if size > now or (length is None and size != now):

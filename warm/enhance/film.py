@@ -3,6 +3,8 @@
 Memory use does not grow with the film, apart from a few bytes per frame and face.
 """
 
+import errno
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,7 +19,7 @@ from session.errors import FilmFullError
 from session.mp4.delivery import read_made_file
 from stabilizers.settings import TrackSettings
 from warm.enhance.detail_filter import DetailFilter
-from warm.enhance.errors import EnhanceDiskFull, EnhanceError, InputChanged, NoFaceToEnhance
+from warm.enhance.errors import EnhanceError, InputChanged, NoFaceToEnhance
 from warm.enhance.face_arrays import FoundFaces
 from warm.enhance.face_painter import MIN_IOD_PX, FacePainter, PaintedFace
 from warm.enhance.face_search import FaceSearch, first_frame, forget_pieces, read_pieces
@@ -294,10 +296,7 @@ def join(job: FilmJob, found: FoundFaces, facts: FilmFacts) -> tuple[Path, list[
         try:
             notes = join_film(video, job.source, joined, facts, check=job.check)
         except FilmFullError as error:
-            raise EnhanceDiskFull(
-                f"The disk is full. Finished parts are kept in {job.work.path}: free some space, "
-                "and run the same command again to continue."
-            ) from error
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         made = read_made_file(joined)
         if made.frames != len(found.times):
             raise EnhanceError(

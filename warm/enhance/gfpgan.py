@@ -1,5 +1,6 @@
 """GFPGAN as a restorer: crops in, restored crops out, in batches that fit the device."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,6 +74,15 @@ class GfpganRestorer:
     def size(self) -> int:
         """Width and height of a crop, pixels."""
         return self._network.config.size
+
+    @property
+    def weights_digest(self) -> str:
+        """SHA-256 (hex) of all tensors; takes about a second."""
+        digest = hashlib.sha256()
+        for name, tensor in self._network.state_dict().items():
+            digest.update(name.encode())
+            digest.update(tensor.cpu().contiguous().numpy())
+        return digest.hexdigest()
 
     def restore(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(n, size, size, 3) BGR to the same shape.

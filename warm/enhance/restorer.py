@@ -19,6 +19,10 @@ class FaceRestorer(Protocol):
     def size(self) -> int:
         """Width and height of a crop, pixels: 512 for gfpgan."""
 
+    @property
+    def weights_digest(self) -> str:
+        """Digest of the weights, so that no film is continued with others; empty without any."""
+
     def restore(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the restored faces of (n, size, size, 3) BGR crops, in the same shape.
 

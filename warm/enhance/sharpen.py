@@ -44,6 +44,7 @@ class Sharpener:
 
     name = "sharpen"
     size = SIZE
+    weights_digest = ""
 
     def restore(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the sharpened (n, size, size, 3) BGR crops, which have the source's scale."""

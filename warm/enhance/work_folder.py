@@ -4,11 +4,13 @@ It is next to OUT, belongs to one source and one set of options, and is removed 
 place. Every file in it is written under another name, synced and renamed, so each is complete.
 """
 
+import contextlib
 import fcntl
 import io
 import json
 import os
 import shutil
+import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,12 +21,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from session.disk import replace_file
+from session.disk import is_same_file, replace_file
 from session.errors import is_out_of_space
 from warm.enhance.errors import EnhanceBusy, EnhanceDiskFull, OutputRefused
 
 LOCK, JOB, PROGRESS, SOURCE = "lock", "job.json", "progress.json", "source"
 TRACKS = "faces.npz"
+RESULT_SUFFIXES = {".npz", ".part"}
+TRIES = 10
+"""Attempts to lock a folder that other processes are removing."""
 HEADER_DIGITS = 8
 """Hexadecimal digits of the length of a part's header."""
 
@@ -65,20 +70,29 @@ class WorkFolder:
     def read_arrays(self, name: str) -> dict[str, NDArray[Any]] | None:
         """Return the arrays of a file; None if it is missing or unreadable."""
         try:
-            with np.load(self.path / name, allow_pickle=False) as held:
+            with (self.path / name).open("rb") as file, np.load(file, allow_pickle=False) as held:
                 return {key: held[key] for key in held.files}
-        except (OSError, ValueError, EOFError, KeyError, zlib.error):
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
             return None
 
     def clear(self) -> None:
         """Remove everything but the lock."""
         for path in self.path.iterdir():
-            if path.name != LOCK:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != LOCK:
                 path.unlink()
 
     def remove(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Remove the folder, the lock last: another process may create a folder after that."""
+        with contextlib.suppress(OSError):
+            self.clear()
+            (self.path / LOCK).unlink()
+            self.path.rmdir()
+
+    def has_results(self) -> bool:
+        """Return True if an earlier run, or this one, has found or made something."""
+        return any(path.suffix in RESULT_SUFFIXES for path in self.path.iterdir())
 
     def write_part(self, index: int, samples: Sequence[bytes]) -> None:
         """Write the samples of a part; raises EnhanceDiskFull and OSError."""
@@ -102,11 +116,11 @@ class WorkFolder:
         return [body[end - size : end] for size, end in zip(sizes, ends, strict=True)]
 
     def finished_parts(self) -> int:
-        """Return the number of complete parts, from the first on, whose next state exists too."""
+        """Return the number of complete parts, from the first on, whose next state is whole too."""
         count = 0
         while self.read_part(count) is not None:
             count += 1
-        while count and not (self.path / state_name(count)).exists():
+        while count and self.read_arrays(state_name(count)) is None:
             count -= 1
         return count
 
@@ -133,14 +147,28 @@ def open_work_folder(out: Path) -> Iterator[WorkFolder]:
     Raises EnhanceBusy, EnhanceDiskFull and OutputRefused.
     """
     path = work_path(out)
-    with disk_errors(path):
-        path.mkdir(exist_ok=True)
-        lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    lock = locked(path, out)
     try:
-        take(lock, out)
         yield WorkFolder(path)
     finally:
         os.close(lock)
+
+
+def locked(path: Path, out: Path) -> int:
+    """Create the folder of OUT if it is missing, and lock it; return the open lock."""
+    for _ in range(TRIES):
+        with disk_errors(path):
+            path.mkdir(exist_ok=True)
+            lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            take(lock, out)
+        except EnhanceBusy:
+            os.close(lock)
+            raise
+        if is_same_file(lock, path / LOCK):
+            return lock
+        os.close(lock)  # the process that held it has just removed the folder
+    raise EnhanceBusy(f"Other processes are writing {out}. Write elsewhere.")
 
 
 def take(lock: int, out: Path) -> None:

@@ -121,6 +121,12 @@ def test_a_sparse_tensor_is_refused(save: Save) -> None:
         load_network(save({"params_ema": tensors}), TINY)
 
 
+def test_a_tensor_without_values_is_refused(save: Save) -> None:
+    tensors = tiny_tensors() | {STYLE_LAYER: torch.zeros(16, 16, device="meta")}
+    with pytest.raises(WrongCheckpoint, match="no table params_ema or params of tensors"):
+        load_network(save({"params_ema": tensors}), TINY)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_values_that_are_not_finite_are_reported(save: Save, value: float) -> None:
     tensors = tiny_tensors()

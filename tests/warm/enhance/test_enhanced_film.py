@@ -14,6 +14,7 @@ import pytest
 
 from session.factory import create_film
 from session.media_file import open_media
+from stabilizers.settings import TrackSettings
 from tests.session.mp4.sample_clips import FFMPEG
 from tests.session.sample_films import SPEC, number, write
 from tests.warm.enhance.film_samples import (
@@ -40,7 +41,8 @@ from warm.enhance.errors import (
 from warm.enhance.film_file import SOUND_NOTE, STREAMS_NOTE
 from warm.enhance.options import EnhanceOptions
 from warm.enhance.sharpen import Sharpener
-from warm.enhance.work_folder import open_work_folder, work_path
+from warm.enhance.work_folder import WorkFolder, open_work_folder, work_path
+from warm.media.sniff import MediaError
 
 pytestmark = pytest.mark.slow
 FRAMES, PART, SIZE = 22, 8, (160, 188)
@@ -196,6 +198,88 @@ def test_a_damaged_part_is_made_again(source: Path, tmp_path: Path) -> None:
     part.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     job(source, out, PLAIN).run()
     assert times(out) == times(source)
+
+
+def test_damaged_faces_and_states_are_made_again_too(
+    source: Path, enhanced: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.mp4"
+    with pytest.raises(InterruptedError):
+        job(source, out, check=stop_at(FRAMES + 2 * PART + 2)).run()
+    for name in ("faces.npz", "000002.state.npz"):
+        path = work_path(out) / name
+        path.write_bytes(path.read_bytes()[:200])
+    job(source, out).run()
+    assert packets(out, "video") == packets(enhanced, "video")
+
+
+@pytest.mark.parametrize("has_other_weights", [False, True])
+def test_other_weights_or_stabilizers_do_not_continue_the_work_of_an_earlier_run(
+    source: Path, tmp_path: Path, has_other_weights: bool
+) -> None:
+    class OtherSharpener(Sharpener):
+        weights_digest = "other"
+
+    out, stages = tmp_path / "out.mp4", list[str]()
+    with pytest.raises(InterruptedError):
+        job(source, out, check=stop_at(FRAMES + PART + 2)).run()
+    track = TrackSettings(landmark_weight=2 * TrackSettings().landmark_weight)
+    other = {"restorer": OtherSharpener} if has_other_weights else {"track": track}
+    again = job(source, out, progress=lambda stage, *_: stages.append(stage), check=stop_at(3))
+    with pytest.raises(InterruptedError):
+        replace(again, **other).run()  # type: ignore[arg-type]  # values of several types
+    assert set(stages) == {film_module.FINDING}
+
+
+def test_an_out_that_appears_meanwhile_is_kept(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    with pytest.raises(OutputRefused, match="OUT exists"):
+        job(source, out, PLAIN, check=lambda: out.write_bytes(b"precious")).run()
+    assert out.read_bytes() == b"precious"
+    stages = set[str]()
+    job(source, out, PLAIN, force=True, progress=lambda stage, *_: stages.add(stage)).run()
+    assert stages == {film_module.JOINING}
+
+
+def test_a_source_that_becomes_unreadable_costs_no_finished_part(
+    source: Path, tmp_path: Path
+) -> None:
+    copy, out = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    copy.write_bytes(source.read_bytes())
+    with pytest.raises(InterruptedError):
+        job(copy, out, PLAIN, check=stop_at(FRAMES + 10)).run()
+    part = (work_path(out) / "000000.part").read_bytes()
+    damaged = job(copy, out, PLAIN)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(MediaError):
+        patch.setattr(film_module, "open_film", unreadable)
+        damaged.run()
+    assert (work_path(out) / "000000.part").read_bytes() == part
+
+
+def unreadable(path: Path, **_: Any) -> Any:
+    raise MediaError(f"{path} cannot be read. Check the disk.")
+
+
+def test_a_folder_that_another_process_removes_is_created_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, out = work_folder.take, tmp_path / "out.mp4"
+    removed: list[Path] = []
+
+    def take(lock: int, out: Path) -> None:
+        if not removed:
+            removed.append(work_path(out))
+            WorkFolder(removed[0]).remove()
+        original(lock, out)
+
+    monkeypatch.setattr(work_folder, "take", take)
+    with open_work_folder(out) as work:
+        work.write_job({"bytes": 1})
+        assert work.read_job() == {"bytes": 1}
+        with pytest.raises(EnhanceBusy), open_work_folder(out):
+            pass
+        work.remove()
+    assert not removed[0].exists()
 
 
 def test_a_run_after_a_failed_last_step_enhances_no_frame_again(

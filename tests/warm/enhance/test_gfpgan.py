@@ -35,6 +35,14 @@ def test_a_checkpoint_becomes_a_restorer(tmp_path: Path, restorer: GfpganRestore
     assert np.array_equal(opened.restore(crops(2)), restorer.restore(crops(2)))
 
 
+def test_the_digest_of_the_weights_depends_on_every_tensor(restorer: GfpganRestorer) -> None:
+    same, other = tiny_network(), tiny_network()
+    with torch.no_grad():
+        other.stylegan_decoder.noise(6)[0, 0, 3, 3] += 1
+    one, two = (GfpganRestorer(each, choose_device("cpu", "fp32")) for each in (same, other))
+    assert one.weights_digest == restorer.weights_digest != two.weights_digest
+
+
 def test_faces_are_what_the_network_draws_from_red_green_blue_in_reverse(
     restorer: GfpganRestorer,
 ) -> None:
