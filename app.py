@@ -41,6 +41,7 @@ from api.film_cache import FilmCache
 from api.films import films
 from api.forms import remove_files_of_refused_requests
 from api.generate import generate
+from api.heads.avatar_users import jobs_elsewhere
 from api.heads.routes import heads
 from api.heads.routing import route_to_heads
 from api.heads.upload_copies import open_elsewhere
@@ -297,10 +298,11 @@ def assemble(
     hub = live or idle_hub(settings, runtime)
     app = make_flask(settings)
     store_of_uploads = open_uploads(settings)
-    if known_heads is not None:
-        store_of_uploads.elsewhere = partial(open_elsewhere, known_heads)
     jobs = Jobs(settings.own_dir, limits_of(settings), describe=job_error)
     usage = AvatarUsage(settings.avatar_id, runtime.sessions.registry, jobs, store_of_uploads)
+    if known_heads is not None:
+        store_of_uploads.elsewhere = partial(open_elsewhere, known_heads)
+        usage.elsewhere = partial(jobs_elsewhere, known_heads)
     expiry = expiry_of(settings, store, usage, runtime)
     preparer = Preparer(settings, store, engine=engine, expiry=expiry)
     jobs.register(PrepareHandler(preparer, store_of_uploads))

@@ -35,6 +35,12 @@ class OwnHeadAnswer(Answer):
     sessions: list[str]
 
 
+class OwnAvatarAnswer(Answer):
+    """The use of an avatar by one head, as another head reads it."""
+
+    jobs: list[str] = Field(description="Unfinished jobs that use it, in words.")
+
+
 class OwnJobsAnswer(Answer):
     """The jobs of one head, as another head reads them."""
 

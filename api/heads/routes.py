@@ -9,6 +9,7 @@ from pydantic import Field
 from api.answers.heads import (
     DrainedAnswer,
     HeadsAnswer,
+    OwnAvatarAnswer,
     OwnHeadAnswer,
     OwnJobsAnswer,
     OwnUploadAnswer,
@@ -49,6 +50,12 @@ class HeadJobsQuery(Body):
     surface: str | None = None
     owner: str | None = None
     """Only jobs of this caller; all without it."""
+
+
+class HeadAvatarQuery(Body):
+    """The query of another head about an avatar."""
+
+    avatar_id: str
 
 
 class HeadUploadQuery(Body):
@@ -104,6 +111,17 @@ def list_jobs() -> dict[str, Any]:
     require_head()
     query = read_query(HeadJobsQuery)
     return page_json(context().jobs.list(query.surface, query.owner, query.limit, query.token))
+
+
+@heads.get("/heads/avatars")
+@operation(
+    query=HeadAvatarQuery, answers={200: OwnAvatarAnswer}, problems=(403, 404), tag="server",
+    scope="public",
+)  # fmt: skip
+def show_avatar() -> dict[str, Any]:
+    """For other heads: the jobs of this head that use an avatar."""
+    require_head()
+    return {"jobs": context().usage.own_jobs(read_query(HeadAvatarQuery).avatar_id)}
 
 
 @heads.get("/heads/uploads")

@@ -44,6 +44,7 @@ OWN_RULES = frozenset(
     (
         *("/", "/health", "/livez", "/metrics", "/stats", "/docs", "/openapi.json", "/heads"),
         *("/heads/own", "/heads/release", "/heads/drain", "/heads/jobs", "/heads/uploads"),
+        "/heads/avatars",
         *("/web/<path:name>", "/sessions"),
     )
 )

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 PROBES = frozenset({"health", "livez"})
 INTERRUPT = "interrupt"
-OF_HEADS = frozenset({"own", "release", "jobs", "uploads"})
+OF_HEADS = frozenset({"own", "release", "jobs", "uploads", "avatars"})
 """Requests of other heads, below `heads`."""
 COLLECTIONS = frozenset({"sessions", "avatars", "archives"})
 """Folders whose entries have names that clients choose, such as a session `health`."""

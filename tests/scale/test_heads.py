@@ -125,7 +125,7 @@ def test_only_heads_may_use_the_routes_of_heads(found: Cluster) -> None:
     for method, path in (
         *(("GET", "/heads/own"), ("POST", "/heads/release?session_id=berlin")),
         *(("GET", "/heads/jobs?limit=9"), ("GET", "/heads/uploads?upload_id=0")),
-        ("DELETE", "/heads/uploads?upload_id=0"),
+        *(("DELETE", "/heads/uploads?upload_id=0"), ("GET", "/heads/avatars?avatar_id=tiny")),
     ):
         answer = found["a"].ask(method, path, Warmtalk_Relay="b wrong")
         assert (answer.status, answer.json["kind"]) == (403, "ForbiddenError")

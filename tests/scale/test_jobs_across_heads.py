@@ -8,6 +8,8 @@ import pytest
 from tests.given_sounds import babble, wav_of
 from tests.polling import wait_until
 from tests.scale.heads import NAMES, NO_NGINX, Answer, Cluster, cluster, find_nginx, nginx_before
+from tests.web.page_server import make_avatar
+from warm.avatars.store import AvatarStore
 
 pytestmark = pytest.mark.slow
 
@@ -17,6 +19,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     if find_nginx() is None:
         pytest.skip(NO_NGINX)
     folder = tmp_path_factory.mktemp("heads")
+    make_avatar(AvatarStore(folder / "results"))
     with cluster(folder / "results") as started, nginx_before(started, folder / "nginx"):
         yield started
 
@@ -115,6 +118,18 @@ def test_an_upload_is_usable_at_every_head_and_deleted_at_all(found: Cluster) ->
         assert found[name].ask("GET", f"/uploads/{upload['id']}").status == 404
         refused = found[name].ask("POST", "/films", body)
         assert (refused.status, refused.json["kind"]) == (404, "NotFoundError"), refused.content
+
+
+def test_an_avatar_that_a_job_of_another_head_uses_is_not_deleted(found: Cluster) -> None:
+    text = "This sentence takes about three seconds, all in all. " * 40
+    body = {"avatar_id": "grey", "text": {"text": text}}
+    job_id = found["a"].ask("POST", "/films", body).json["id"]
+    assert found["c"].ask("GET", "/avatars/grey").json["used_by"] == [f"job {job_id!r}"]
+    refused = found["b"].ask("DELETE", "/avatars/grey")
+    assert (refused.status, refused.json["kind"]) == (409, "AvatarError"), refused.content
+    assert "is used by job" in refused.json["detail"]
+    assert found["b"].ask("POST", f"/jobs/{job_id}/cancel").status in (200, 202)
+    wait_until(lambda: found["b"].ask("DELETE", "/avatars/grey").status == 200, "the deletion")
 
 
 def test_a_repeated_request_makes_no_second_job_while_its_head_is_gone(found: Cluster) -> None:

@@ -1,6 +1,6 @@
 """Users of an avatar: the settings, sessions, and jobs that have not ended."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from warm.jobs.job import Job
 from warm.jobs.jobs import Jobs
@@ -17,6 +17,8 @@ class AvatarUsage:
         self, active_id: str, registry: SessionRegistry, jobs: Jobs, uploads: UploadStore
     ) -> None:
         """`active_id`: the avatar of the settings."""
+        self.elsewhere: Callable[[str], list[str]] = lambda _avatar_id: []
+        """Returns the jobs of other servers of the folder that use an avatar, in words."""
         self._active_id = active_id
         self._registry, self._jobs, self._uploads = registry, jobs, uploads
 
@@ -25,8 +27,13 @@ class AvatarUsage:
         return [
             *(["the settings (avatar_id)"] if avatar_id == self._active_id else []),
             *(f"session {each!r}" for each in self._sessions(avatar_id)),
-            *(f"job {job.id!r}" for job in self._jobs_of(avatar_id)),
+            *self.own_jobs(avatar_id),
+            *self.elsewhere(avatar_id),
         ]
+
+    def own_jobs(self, avatar_id: str) -> list[str]:
+        """Return the jobs of this server that use an avatar, in words; raises JobStoreError."""
+        return [f"job {job.id!r}" for job in self._jobs_of(avatar_id)]
 
     def _sessions(self, avatar_id: str) -> list[str]:
         """Return the ids of the sessions that have chosen this avatar, or are speaking with it."""

@@ -26,7 +26,7 @@ CHECKED_BY_VIEW = {("GET", "/caller"), ("GET", "/jobs/<job_id>/video")}
 """Calls whose views check the key themselves."""
 OF_HEADS = {
     *(("GET", "/heads/own"), ("POST", "/heads/release"), ("GET", "/heads/jobs")),
-    *(("GET", "/heads/uploads"), ("DELETE", "/heads/uploads")),
+    *(("GET", "/heads/uploads"), ("DELETE", "/heads/uploads"), ("GET", "/heads/avatars")),
 }
 """Routes for other heads, whose views check the heads' secret."""
 PUBLIC_FOLDERS = ("/web/", "/results/", "/uploads/<", "/docs/")

@@ -17,6 +17,7 @@ def test_probes_interruptions_and_films_have_their_lanes_below_any_prefix(prefix
     heads = lanes.of(f"{prefix}/heads/release")
     assert heads.is_reserved and lanes.of(f"{prefix}/heads/own") is heads
     assert lanes.of(f"{prefix}/heads/jobs") is lanes.of(f"{prefix}/heads/uploads") is heads
+    assert lanes.of(f"{prefix}/heads/avatars") is heads
     assert lanes.of(f"{prefix}/jobs") is lanes.of(f"{prefix}/uploads") is main
     assert lanes.of(f"{prefix}/heads/drain") is main
     for named in ("sessions/health", "sessions/interrupt", "avatars/livez"):
