@@ -18,9 +18,10 @@ from warm.motion.glide import glide_frame
 from warm.render.batch_joiner import BatchJoiner
 from warm.render.compositing import count_patches, patch_requests
 from warm.render.context import RenderContext, run_here, yielding
+from warm.render.early_speech import EarlySpeech
 from warm.render.encoder import ClipEncoder
 from warm.render.given_sentence import FEWEST_FRAMES
-from warm.render.jobs import FragmentCommitted, Interrupted, SpeakJob
+from warm.render.jobs import CHARS_PER_S, FragmentCommitted, Interrupted, SpeakJob
 from warm.render.live_sink import LiveFilm
 from warm.render.live_tap import (
     FIRST_FRAMES,
@@ -38,8 +39,6 @@ from warm.render.playback_clock import PlaybackClock
 from warm.render.scheduler import BATCHES_AHEAD, STALLED_S
 from warm.render.timeline import Batch, Timeline
 
-CHARS_PER_S = 15.0
-"""Usual pace of a voice."""
 TEXT_CLOSES_S = 0.25
 """A growing text without a next unit is closed this long before the viewer has seen everything, or
 earlier if the voice takes longer for the beginning of a sentence. A unit that came later would be
@@ -122,11 +121,11 @@ class Clip:
         avatar: Avatar,
         playback: PlaybackClock,
         context: RenderContext,
-        clips: int = 1,
+        early: EarlySpeech | None = None,
     ) -> None:
-        """`clips`: number of clips that are rendered at once, this one included."""
+        """`early`: its speech, if it was begun before."""
         self.job, self.film, self.avatar = job, film, avatar
-        self.timeline = Timeline(job, film, context, avatar, playback)
+        self.timeline = Timeline(job, film, context, avatar, playback, early)
         self.was_cut = False
         """An interruption ended it before everything was said."""
         self._clock, self._engine = context.clock, context.engine
@@ -139,9 +138,7 @@ class Clip:
         self._competes = not context.engine.benefits_from_batching
         """The engine computes on the processor, as the encoder does."""
         self._playback, self._count_fragment = playback, context.count_fragment
-        self._preset = (
-            BACKGROUND_PRESET if job.is_background else context.places.choose_preset(clips)
-        )
+        self._preset = BACKGROUND_PRESET if job.is_background else context.places.choose_preset()
         self._pacing = Pacing(
             started_s=context.clock(),
             first_frame=self.timeline.first_frame,
@@ -275,10 +272,9 @@ class Clip:
         """Estimate of the frames that it still needs. Any thread."""
         if self.timeline.is_placed:
             return self.uncommitted_frames
-        spoken_s = len(self.job.full_text) / CHARS_PER_S / self.job.choice.speed
-        return max(
-            self.uncommitted_frames, int(spoken_s * self.film.spec.fps) - self._encoder.frames
-        )
+        spoken = len(self.job.full_text) / CHARS_PER_S / self.job.choice.speed
+        expected = int(spoken * self.film.spec.fps) - self._encoder.frames
+        return max(self.uncommitted_frames, expected)
 
     @property
     def left_s(self) -> float:

@@ -168,6 +168,11 @@ class Origin:
 
 ANONYMOUS = Origin()
 
+CHARS_PER_S = 15.0
+"""Usual pace of a voice."""
+USUAL_S = 20.0
+"""Time that a job is assumed to speak whose text or recording is not complete."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipEnding:
@@ -252,6 +257,13 @@ class SpeakJob:
     def full_text(self) -> str:
         """The text to be spoken, as far as it has been written."""
         return self.text if self.growing is None else self.growing.text
+
+    @property
+    def expected_s(self) -> float:
+        """Estimate of the time for which it speaks; of a recording, one that suffices for most."""
+        if self.given is not None or (self.growing is not None and not self.growing.is_closed):
+            return USUAL_S
+        return len(self.full_text) / CHARS_PER_S / self.choice.speed
 
     @property
     def client(self) -> Client:

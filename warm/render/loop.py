@@ -11,6 +11,7 @@ from session.film import ClipRecord
 from tts.voice import BadSpeechRequest
 from warm.render.background import BackgroundPool
 from warm.render.clip import Clip
+from warm.render.early_speech import EarlySpeech
 from warm.render.health import Counters
 from warm.render.jobs import Command, Interrupted, SpeakJob, SpeakResult
 from warm.render.queue import WorkQueue
@@ -193,6 +194,7 @@ class RenderLoop:
             if job is None:
                 break
             self._start(job)
+        self._renderer.expect([job for job in self._queue.jobs() if may_speak(job)])
         while self._renderer.is_engine_loaded() and self._may_start():
             busy = {clip.job.session_id for clip in self._renderer.clips}
             busy |= self._background.sessions
@@ -207,8 +209,7 @@ class RenderLoop:
     def _choose(
         self, queued: Sequence[SpeakJob], speaking: Sequence[SpeakJob], busy: set[str]
     ) -> SpeakJob | None:
-        live = [job for job in queued if not job.is_background and not job.awaits_text]
-        return self._shares.choose(live, speaking, busy)
+        return self._shares.choose(list(filter(may_speak, queued)), speaking, busy)
 
     def _may_start(self) -> bool:
         opening = [
@@ -237,35 +238,43 @@ class RenderLoop:
             self._begin_clip(job, open_film)
             return
         self._opening[job.session_id] = job
+        early = self._renderer.begin_speech(job)
         self._background.submit(
             job.session_id,
             open_film,
-            partial(self._on_opened, job),
+            partial(self._on_opened, job, early),
             stage="opening",
             request_id=job.origin.request_id,
             subject=str(job.session.path),
         )
 
-    def _on_opened(self, job: SpeakJob, session: "Future[Session]") -> None:
+    def _on_opened(
+        self, job: SpeakJob, early: EarlySpeech | None, session: "Future[Session]"
+    ) -> None:
         del self._opening[job.session_id]
-        self._begin_clip(job, session.result)
+        if not self._begin_clip(job, session.result, early) and early is not None:
+            early.close()
 
-    def _begin_clip(self, job: SpeakJob, open_film: Callable[[], Session]) -> None:
+    def _begin_clip(
+        self, job: SpeakJob, open_film: Callable[[], Session], early: EarlySpeech | None = None
+    ) -> bool:
+        """Begin the clip of a job that is still wanted; False if there is none."""
         error: Exception | None = None
         try:
             session = job.session = open_film()
         except Exception as failure:  # noqa: BLE001 - the top of a request
             self._fail_begun(job, failure)
-            return
+            return False
         try:
             assert session.film is not None
             if not is_dropped(job):
                 avatar = self._all_films.of(job).acquire_avatar(session)
-                self._renderer.begin(job, session.film, avatar)
-                return
+                self._renderer.begin(job, session.film, avatar, early)
+                return True
         except Exception as failure:  # noqa: BLE001 - the top of a request
             error = failure
         self._release(job, partial(self._fail_begun, job, error))
+        return False
 
     def _fail_begun(self, job: SpeakJob, error: Exception | None) -> None:
         """Fail a job that has no clip; None: it is over or cancelled."""
@@ -329,6 +338,11 @@ class RenderLoop:
             self._counters.on_spoken(job.timings)
         job.publish(speak_result(clip, record))
         log.info("spoken", extra=log_fields(job, record))
+
+
+def may_speak(job: SpeakJob) -> bool:
+    """True if a job can be given a speaking place."""
+    return not job.is_background and not job.awaits_text
 
 
 def is_dropped(job: SpeakJob) -> bool:

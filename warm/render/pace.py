@@ -24,8 +24,8 @@ MORE_PLACES_AT = 1.25
 suffice for the present number."""
 GIVE_S = 0.25
 """Shortest time between two additions of a place."""
-NEW_CLIP_S = 20.0
-"""Playing time that is assumed for the next clip, before its text is known."""
+NEXT_S = 20.0
+"""Playing time that is assumed for the next clip while none waits."""
 START_LEAD_S = 0.35
 """Clips that are this far ahead of playback can spare the time in which another one starts."""
 PACED_LEAD = 0.25
@@ -122,6 +122,8 @@ class SpeakingPlaces:
         """Clips that could be rendered at once for any length of time."""
         self.speaking = 0
         """Clips that are being rendered."""
+        self.next_s: float | None = None
+        """Playing time of the longest clip that waits for a place; None if none does."""
         self._is_automatic = setting == "auto"
         self._fps, self._clock = fps, clock
         self._given_s = clock()
@@ -157,7 +159,9 @@ class SpeakingPlaces:
     def _has_time_for_another(self, clips: Sequence[Pacable], speed: float) -> bool:
         now_s = self._clock()
         rest = [Remainder(clip.ahead_s(now_s), clip.left_s) for clip in clips]
-        return are_in_time([*rest, Remainder(0.0, NEW_CLIP_S)], speed)
+        return are_in_time(
+            [*rest, Remainder(0.0, NEXT_S if self.next_s is None else self.next_s)], speed
+        )
 
     def may_start(self, clips: Sequence[Pacable], opening: int) -> bool:
         """Return True if another clip may start now.
@@ -178,9 +182,9 @@ class SpeakingPlaces:
         """Return the factor by which the batches of a clip may grow."""
         return min(MOST_GROWTH, max(LEAST_GROWTH, GROWTH_MARGIN * self._room(self.speaking)))
 
-    def choose_preset(self, clips: int) -> Preset:
-        """Return the preset of a clip that starts as one of `clips`."""
-        room = self._room(clips)
+    def choose_preset(self) -> Preset:
+        """Return the preset of a clip that starts as one of `speaking`."""
+        room = self._room(self.speaking)
         if room < LITTLE_ROOM:
             self._preset = CROWDED
         elif self._is_automatic and ROOM * COST["faster"] <= room < math.inf:

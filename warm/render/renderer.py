@@ -15,6 +15,7 @@ from warm.engines.base import Patch, PendingPatches, PollablePatches, ReadyPatch
 from warm.render.clip import BatchSlice, Clip
 from warm.render.compositing import idle_shown, patch_requests
 from warm.render.context import RenderContext
+from warm.render.early_speech import EarlySpeech, can_begin_early
 from warm.render.jobs import SpeakJob
 from warm.render.playback_clock import PlaybackClock
 from warm.render.scheduler import (
@@ -102,10 +103,23 @@ class Renderer:
                 rows = rows[len(some) :]
                 beat()
 
-    def begin(self, job: SpeakJob, film: Film, avatar: Avatar) -> None:
-        """Start a clip; no other clip of the film may be in progress."""
-        playback, clips = self.playback_clock(film), len(self.live_clips) + 1
-        self.clips.append(Clip(job, film, avatar, playback, self._context, clips))
+    def begin_speech(self, job: SpeakJob) -> EarlySpeech | None:
+        """Ask for the first sentence of a job whose film is not open yet, if that is possible."""
+        if not can_begin_early(job):
+            return None
+        return EarlySpeech(job, self._context.voices, self._context.threads.worker("speech"))
+
+    def begin(
+        self, job: SpeakJob, film: Film, avatar: Avatar, early: EarlySpeech | None = None
+    ) -> None:
+        """Start a clip; no other clip of the film may be in progress.
+
+        `early`: the result of `begin_speech`.
+        """
+        if not job.is_background:
+            self._context.places.speaking = len(self.live_clips) + 1
+        clip = Clip(job, film, avatar, self.playback_clock(film), self._context, early)
+        self.clips.append(clip)
 
     @property
     def live_clips(self) -> list[Clip]:
@@ -133,6 +147,14 @@ class Renderer:
         is_working = any(is_live(each) for each in (*done, *self._in_flight))
         self._observe_pace(has_worked=is_working and not self._is_held_up)
         return started is not None or bool(done)
+
+    def expect(self, jobs: Sequence[SpeakJob]) -> None:
+        """Note the jobs that wait: one of them is the next clip."""
+        places = self._context.places
+        next_s = max((job.expected_s for job in jobs), default=None)
+        if next_s != places.next_s:
+            places.next_s = next_s
+            places.update(self.live_clips)
 
     def may_start(self, opening: int) -> bool:
         """Return True if another clip may start; `opening` clips are about to start already."""

@@ -10,6 +10,7 @@ from tts.styles import read_text
 from tts.text.plain_text import PlainText
 from tts.voice import CancellableSpeech, UnspeakableSentence, Voices, VoiceUnavailable
 from tts.word_times import with_estimated_place
+from warm.render.early_speech import EarlySpeech, speeches_of
 from warm.render.growing_text import GrowingText
 from warm.render.jobs import SpeakJob
 from warm.render.spoken_sentence import SpokenSentence
@@ -37,11 +38,14 @@ class Synthesis:
         *,
         lookahead_s: Callable[[Speech], float],
         ahead_s: Callable[[], float] = lambda: 0.0,
+        early: EarlySpeech | None = None,
     ) -> None:
         """`lookahead_s`: the sound after a frame without which the engine cannot draw it.
 
-        `ahead_s`: the sound that a viewer still has to hear. Any thread.
+        `ahead_s`: the sound that a viewer still has to hear. Any thread. `early`: the sentences, if
+        the first one has been asked for already.
         """
+        self._early = early
         self._voices, self._job, self._spec = voices, job, spec
         self._lookahead_s, self._ahead_s = lookahead_s, ahead_s
         self._plain: PlainText | None = None
@@ -92,6 +96,8 @@ class Synthesis:
     def cancel(self) -> None:
         """Make a running call of `next_piece` raise soon, and later calls do nothing."""
         self._is_cancelled = True
+        if self._early is not None:
+            self._early.cancel()
         if self._job.growing is not None:
             self._job.growing.close()
         if isinstance(self._speeches, CancellableSpeech):
@@ -102,6 +108,7 @@ class Synthesis:
         if self._sentence is not None:
             self._sentence.audio.release()
         self._speeches, self._pieces, self._sentence = None, iter(()), None
+        self._early = None
 
     def _next_speech(self) -> Speech | Awaited | None:
         """The next sentence with its first piece."""
@@ -135,9 +142,7 @@ class Synthesis:
         if job.growing is not None:
             return self._speeches_of_unit(job.growing)
         self._plain = job.plain
-        if job.plain is None:
-            return voices.speak(job.text, job.choice)
-        return read_text(job.plain, job.choice, voices)
+        return self._early or speeches_of(job, voices)
 
     def _speeches_of_unit(self, growing: GrowingText) -> Iterator[Speech] | None:
         unit = growing.unit(self._units)

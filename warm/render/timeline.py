@@ -15,6 +15,7 @@ from warm.avatars.avatar import Avatar, Shown
 from warm.engines.excerpts import sound_lookahead_s
 from warm.motion.frame_path import FramePath
 from warm.render.context import RenderContext
+from warm.render.early_speech import EarlySpeech
 from warm.render.given_sentence import FEWEST_FRAMES, GivenSentence
 from warm.render.interruption import closing_of_recording, closing_utterance
 from warm.render.jobs import PLAIN_ENDING, SpeakJob
@@ -82,8 +83,12 @@ class Timeline:
         context: RenderContext,
         avatar: Avatar,
         playback: PlaybackClock | None = None,
+        early: EarlySpeech | None = None,
     ) -> None:
-        """`playback`: clock of the film; a voice serves listeners with little sound left first."""
+        """`playback`: clock of the film; a voice serves listeners with little sound left first.
+
+        `early`: the speech of the job, if it was begun before.
+        """
         self.first_frame = film.committed.frames
         """First frame of the clip, counted in the film."""
         self.end = 0
@@ -104,11 +109,11 @@ class Timeline:
         self._waiting = deque(map(self._found, job.actions))
         """Actions that begin with the next utterance."""
         self._feed = SpeechFeed(
-            self._pieces(),
+            self._pieces(early),
             job,
             notify=context.notify,
             steps=context.steps,
-            thread=context.threads.worker("speech"),
+            thread=context.threads.worker("speech") if early is None else early.thread,
         )
         self._feed.request()
         self._sentences = 0
@@ -481,7 +486,7 @@ class Timeline:
                 return Cue(text=text, first_frame=first_frame, frames=placed.frames)
         return None
 
-    def _pieces(self) -> SpeechPieces:
+    def _pieces(self, early: EarlySpeech | None) -> SpeechPieces:
         """The sound of the job: its recording, or the sentences of its text."""
         job, spec, engine = self._job, self._film.spec, self._context.engine
         if job.is_silent:
@@ -496,7 +501,9 @@ class Timeline:
             )
         sound_needed = partial(lookahead_s, engine)
         voices = self._context.voices
-        return Synthesis(voices, job, spec, lookahead_s=sound_needed, ahead_s=self._ahead_s)
+        return Synthesis(
+            voices, job, spec, lookahead_s=sound_needed, ahead_s=self._ahead_s, early=early
+        )
 
     def _ahead_s(self) -> float:
         """Time until playback reaches the end of what is placed. Any thread."""

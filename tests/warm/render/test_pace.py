@@ -149,14 +149,20 @@ def test_there_is_a_place_more_while_the_clips_are_far_enough_ahead() -> None:
 
 def test_the_preset_follows_the_room_that_is_left() -> None:
     machine = FakeMachine()
-    assert machine.places.choose_preset(1) == PRESET
+    places = machine.places
+
+    def preset_of_one_in(clips: int) -> str:
+        places.speaking = clips
+        return places.choose_preset()
+
+    assert preset_of_one_in(1) == PRESET
     machine.work(220, 10)
-    assert [machine.places.choose_preset(clips) for clips in (1, 2, 4, 5)] == [
+    assert [preset_of_one_in(clips) for clips in (1, 2, 4, 5)] == [
         "faster", "superfast", "superfast", "ultrafast",
     ]  # fmt: skip
-    assert machine.places.report().preset == "ultrafast"
+    assert places.report().preset == "ultrafast"
     machine.work(60, 10)
-    assert machine.places.choose_preset(2) == "ultrafast"
+    assert preset_of_one_in(2) == "ultrafast"
 
 
 @pytest.mark.parametrize("places", [1, 2, 3, 5, 8, 12])
