@@ -84,12 +84,11 @@ def connect(session_id: str) -> Response:
 
 def read_wishes() -> dict[str, Any]:
     """Return what the client asks for; raises BadQuery."""
-    query = read_loose_query(LiveQuery)
     for name, values in (("pictures", PICTURES), ("sound", SOUNDS), ("rate", RATES_HZ)):
-        received = getattr(query, name)
-        if received not in values:
-            allowed = ", ".join(map(str, values))
-            raise BadQuery(name, str(received)[:64], f"must be one of {allowed}")
+        received, allowed = request.args.get(name), [str(value) for value in values]
+        if received is not None and received not in allowed:
+            raise BadQuery(name, received[:64], f"must be one of {', '.join(allowed)}")
+    query = read_loose_query(LiveQuery)
     return {
         "pictures": query.pictures,
         "has_sound": query.sound != "none",

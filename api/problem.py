@@ -110,6 +110,7 @@ from warm.jobs.errors import (
 )
 from warm.live.errors import LiveRefused, LiveUnavailable
 from warm.live.push.errors import BadPush, TooManyPushes, UnknownPush
+from warm.live.wire.control import MessageTooLong
 from warm.matting.errors import NoPerson
 from warm.media.recording_errors import RecordingNotStored, RecordingStalled
 from warm.media.sniff import MediaError, UnknownMediaError
@@ -402,6 +403,7 @@ CAUSES: dict[type[Exception], tuple[int, str]] = {
     UnknownUpload: (404, "NotFoundError"),
     UploadInUse: (409, "NotReadyError"),
     UploadTooLarge: (413, "ContentTooLargeError"),
+    MessageTooLong: (413, "ContentTooLargeError"),
     UploadNotAllowed: (415, "UnsupportedMediaTypeError"),
     UploadDamaged: (422, "ValidationError"),
     UploadsFull: (507, "StorageError"),

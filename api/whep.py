@@ -19,6 +19,7 @@ from api.operation import operation
 from api.problem import BadBody, FailedPrecondition
 from api.serializers import url
 from warm.live.errors import LiveRefused
+from warm.live.webrtc.body_limits import MAX_FRAGMENT_BYTES, MAX_OFFER_BYTES
 from warm.live.webrtc.ice_servers import ice_servers
 from warm.sessions.paths import DEFAULT_SESSION
 
@@ -70,7 +71,7 @@ def connect(session_id: str) -> Response:
         raise LiveRefused("live_off", "WebRTC is off on this server (max_live_viewers = 0)")
     session = find_session(session_id)
     client = client_address()
-    offer = read_text(SDP, "the offer (SDP)")
+    offer = read_text(SDP, "the offer (SDP)", MAX_OFFER_BYTES)
     params = {
         "session_id": session.id,
         "offer": offer,
@@ -114,7 +115,7 @@ def add_candidates(session_id: str, viewer_id: str) -> Response:
     found = request.if_match
     if "If-Match" in request.headers and viewer_id not in found:
         raise FailedPrecondition(request.headers["If-Match"], viewer_id)
-    text = read_text(SDP_FRAGMENT, "the message with candidates")
+    text = read_text(SDP_FRAGMENT, "the message with candidates", MAX_FRAGMENT_BYTES)
     call("whep.candidates", session_id, viewer_id, candidates=text)
     return Response(status=HTTPStatus.NO_CONTENT)
 
@@ -149,15 +150,22 @@ def call(method: str, session_id: str, viewer: str, **params: str) -> dict[str, 
     return live.call(method, named)
 
 
-def read_text(media_type: str, what: str) -> str:
-    """Return the body of the current request; raises BadBody unless it is text of this type."""
+def read_text(media_type: str, what: str, most_bytes: int) -> str:
+    """Return the body of the current request; raises BadBody unless it is text of this type that is
+    not too long."""
     received, _ = parse_options_header(request.content_type)
-    if received != media_type:
+    if received.lower() != media_type:
         raise BadBody(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"content-type = {request.content_type!r}: must be {media_type}",
         )
+    body = raw_body()
+    if len(body) > most_bytes:
+        raise BadBody(
+            HTTPStatus.BAD_REQUEST,
+            f"{what} has {len(body)} bytes; at most {most_bytes} are allowed",
+        )
     try:
-        return raw_body().decode()
+        return body.decode()
     except UnicodeDecodeError as error:
         raise BadBody(HTTPStatus.BAD_REQUEST, f"{what} is not UTF-8: {error}") from None

@@ -33,6 +33,8 @@ def shake(client: FlaskClient, path: str = PATH, **headers: str) -> TestResponse
         ("sound=opus", "sound = 'opus': must be one of none, pcm"),
         ("rate=44100", "rate = '44100': must be one of 16000, 24000, 48000"),
         ("rate=fast", "rate = 'fast'"),
+        ("rate=8000", "rate = '8000': must be one of 16000, 24000, 48000"),
+        ("rate=-1", "rate = '-1': must be one of 16000, 24000, 48000"),
     ],
 )
 def test_an_invalid_option_is_refused_by_name(client: FlaskClient, query: str, told: str) -> None:

@@ -157,6 +157,26 @@ def test_a_huge_offer_gets_a_client_error(whep: FlaskClient) -> None:
     assert post(whep, "v=0\r\n" + "a" * 300_000).status_code == 413
 
 
+@pytest.mark.parametrize("letter", ["é", "\x01", '"'])
+def test_a_long_offer_of_other_letters_gets_a_client_error(whep: FlaskClient, letter: str) -> None:
+    text = "v=0\r\n" + letter * (60_000 // len(letter.encode()))
+    assert post(whep, text).status_code in (400, 413, 422)
+
+
+def test_long_candidates_get_the_limit(whep: FlaskClient) -> None:
+    where = post(whep, offer_text()).headers["Location"]
+    text = "a=candidate:1 1 udp 1 198.51.100.9 5000 typ host\r\n" * 5000
+    answer = whep.patch(where, data=text, content_type=FRAGMENT)
+    assert (answer.status_code, "16384" in answer.json["detail"]) == (400, True)  # type: ignore[index]
+    assert whep.delete(where).status_code == 200
+
+
+def test_the_letters_of_a_media_type_may_be_capital(whep: FlaskClient) -> None:
+    made = whep.post("/whep", data=offer_text(), content_type="Application/SDP")
+    assert made.status_code == 201
+    assert whep.delete(made.headers["Location"]).status_code == 200
+
+
 def test_a_session_that_has_not_spoken_yet_can_be_watched(whep: FlaskClient) -> None:
     made = post(whep, offer_text(), "/whep?session=quiet")
     assert made.headers["Location"].startswith("/sessions/quiet/whep/")

@@ -6,6 +6,7 @@ from aiortc import RTCIceCandidate
 from aiortc.sdp import candidate_from_sdp
 
 from warm.fetch.addresses import normal
+from warm.live.webrtc.body_limits import MAX_FRAGMENT_BYTES
 from warm.live.webrtc.errors import BadOffer
 
 MAX_CANDIDATES = 40
@@ -13,7 +14,6 @@ MAX_CANDIDATES = 40
 Browsers send about ten."""
 PREFIX = "a=candidate:"
 END = "a=end-of-candidates"
-MAX_FRAGMENT_BYTES = 16 << 10
 
 
 @dataclass(slots=True)

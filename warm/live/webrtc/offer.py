@@ -10,10 +10,10 @@ from aiortc.rtcpeerconnection import find_common_codecs
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.sdp import MediaDescription, SessionDescription, grouplines
 
+from warm.live.webrtc.body_limits import MAX_OFFER_BYTES
 from warm.live.webrtc.candidates import CandidateFilter, take_candidates
 from warm.live.webrtc.errors import BadOffer, UnusableOffer
 
-MAX_OFFER_BYTES = 64 << 10
 MAX_LINES = 2000
 MAX_FORMATS = 128
 """Payload types of one section; browsers offer about forty."""

@@ -8,8 +8,9 @@ import pytest
 
 from tests.warm.live.webrtc.receiver import Receiver
 from warm.live.errors import LiveRefused
+from warm.live.webrtc.body_limits import MAX_OFFER_BYTES
 from warm.live.webrtc.candidates import MAX_CANDIDATES, read_trickle
-from warm.live.webrtc.offer import MAX_OFFER_BYTES, Offer, read_offer
+from warm.live.webrtc.offer import Offer, read_offer
 
 
 @cache
