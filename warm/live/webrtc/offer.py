@@ -61,8 +61,10 @@ def read_offer(text: str) -> Offer:
     for section in description.media:
         require_transport(section)
     switched_off = rejected_kinds(sdp)
+    used = [each for each in description.media if each.kind not in switched_off]
     for kind in CODEC:
-        require_codec(kind, [each for each in description.media if each.kind not in switched_off])
+        require_codec(kind, used)
+    require_bundle(description, used)
     for candidate in named:
         candidate.sdpMid = description.media[candidate.sdpMLineIndex or 0].rtp.muxId
     chosen = CandidateFilter()
@@ -97,6 +99,19 @@ def require_sections(sections: list[MediaDescription]) -> None:
     mids = [section.rtp.muxId for section in sections]
     if len(set(mids)) < len(mids) or not all(mids):
         raise BadOffer(f"a=mid: is {mids}; each section needs one of its own")
+
+
+def require_bundle(description: SessionDescription, used: list[MediaDescription]) -> None:
+    """Raise UnusableOffer unless all used sections share one connection, as WHEP requires."""
+    bundled = {
+        str(mid) for group in description.group if group.semantic == "BUNDLE" for mid in group.items
+    }
+    alone = [each.rtp.muxId for each in used if each.rtp.muxId not in bundled]
+    if alone:
+        raise UnusableOffer(
+            f"a=group:BUNDLE: does not name {', '.join(alone)[:80]}; all sections must share one"
+            " connection (bundlePolicy: max-bundle)"
+        )
 
 
 def require_transport(section: MediaDescription) -> None:

@@ -92,7 +92,9 @@ def test_packets_that_are_not_kept_are_reported_as_dropped() -> None:
 def test_numbers_that_were_never_sent_are_ignored() -> None:
     def play(connection: SrtConnection, first: int, sent: list[bytes]) -> None:
         end = following(first, PAYLOADS)
+        far = following(first, 1 << 30)
         report(connection, (end, following(end, 5)), (first, end), (end, first))
+        report(connection, (far, following(first, 5)), (following(far, 50), following(first, 5)))
         assert sent == []
 
     with_connection(play)

@@ -128,6 +128,17 @@ def test_a_port_of_data_channels_that_does_not_exist_is_refused(port: str) -> No
     assert refused.detail == f"a=sctp-port: is {port}; allowed: 1 to 65535"
 
 
+@pytest.mark.parametrize(
+    ("group", "named"),
+    [("", "0, 1, 2"), ("a=group:BUNDLE 0\r\n", "1, 2"), ("a=group:LS 0 1 2\r\n", "0, 1, 2"),
+     ("a=group:BUNDLE 7 1 0\r\n", "2"), ("a=group:BUNDLE\r\n", "0, 1, 2")],
+)  # fmt: skip
+def test_sections_that_do_not_share_a_connection_are_refused(group: str, named: str) -> None:
+    refused = refusal(re.sub("a=group:BUNDLE.*\r\n", group, good_offer()))
+    assert refused.kind == "unusable_offer"
+    assert refused.detail.startswith(f"a=group:BUNDLE: does not name {named}; all sections")
+
+
 def test_two_sections_of_a_kind_are_refused() -> None:
     section = "m=video" + good_offer().split("m=video")[1].split("m=application")[0]
     doubled = good_offer() + section.replace("a=mid:1", "a=mid:9")

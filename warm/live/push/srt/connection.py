@@ -199,7 +199,7 @@ class SrtConnection(asyncio.DatagramProtocol):
         self._may_resend = min(RESENT_AT_ONCE, self._may_resend + earned)
         self._earned_s = now_s
         for first, last in lost_ranges(packet.body):
-            if distance(first, last) >= 0 and distance(last, self._sequence) > 0:
+            if 0 <= distance(first, last) < distance(first, self._sequence):
                 self._send_again(first, last)
 
     def _send_again(self, first: int, last: int) -> None:
