@@ -80,7 +80,7 @@ class PreprocessConfig(BaseModel):
     min_sharpness: Annotated[float, Field(ge=0, le=2)] = 0.33
     """Contrast of the smallest details of the face relative to larger ones; median of a clip."""
     min_sync: Annotated[float, Field(ge=-1, le=1)] = 0.15
-    """Least correlation of lips and sound."""
+    """Least correlation of lips and sound in a clip of 12 s; shorter clips need more."""
     max_sync_lag_frames: Annotated[int, Field(ge=0, le=12)] = 3
     """Largest offset between lips and sound."""
     min_loudness_dbfs: Annotated[float, Field(ge=-120, le=0)] = -55

@@ -10,11 +10,11 @@ from warm.training_data.config import FPS, PreprocessConfig
 from warm.training_data.face_box import crop_box
 from warm.training_data.segments import Segment
 from warm.training_data.source_sound import WAV_HZ, Pcm
-from warm.training_data.sync import NO_SYNC, Sync, measure_sync
+from warm.training_data.sync import NO_SYNC, Sync, least_correlation, measure_sync
 
 LOUD_PERCENTILE = 95
 """Of the loudness of the clip's frames."""
-CLEARLY = 0.1
+CLEARLY = 0.05
 """A correlation at a distant lag that exceeds those near 0 by this much shows an offset."""
 _SILENCE_DBFS = -120.0
 
@@ -23,6 +23,7 @@ _SILENCE_DBFS = -120.0
 class Quality:
     """Measurements of one clip."""
 
+    frames: int
     face_px: int
     """Least width of the crop."""
     sharpness: float
@@ -45,6 +46,7 @@ def measure_quality(
     near = config.max_sync_lag_frames
     lips = analysis.lips[part]
     return Quality(
+        frames=segment.frames,
         face_px=int((crops[:, 2] - crops[:, 0]).min()),
         sharpness=round(median(analysis.sharpness[part]), 4),
         loudness_dbfs=round(loudness, 1),
@@ -77,12 +79,12 @@ def rejections(quality: Quality, config: PreprocessConfig) -> list[str]:
         least = f"{config.min_loudness_dbfs:g}"
         reasons.append(f"silent: {quality.loudness_dbfs:.0f} dBFS, at least {least} needed")
     elif config.min_sync > -1:
-        reasons += sync_rejections(quality.sync, config)
+        reasons += sync_rejections(quality.sync, quality.frames, config)
     return reasons
 
 
-def sync_rejections(sync: Sync, config: PreprocessConfig) -> list[str]:
-    """Return the reasons that concern lips and sound."""
+def sync_rejections(sync: Sync, frames: int, config: PreprocessConfig) -> list[str]:
+    """Return the reasons that concern lips and sound of a clip."""
     if sync.lag_frames and sync.best > sync.correlation + CLEARLY:
         word = "late" if sync.lag_frames > 0 else "early"
         away = abs(sync.lag_frames)
@@ -90,9 +92,10 @@ def sync_rejections(sync: Sync, config: PreprocessConfig) -> list[str]:
             f"out of sync: the sound is {away} frames ({away / FPS:.2f} s) {word}, correlation "
             f"{sync.best:.2f} against {sync.correlation:.2f} in step"
         ]
-    if sync.correlation < config.min_sync:
+    least = least_correlation(config.min_sync, frames)
+    if sync.correlation < least:
         return [
             f"lips and sound do not agree: correlation {sync.correlation:.2f}, at least "
-            f"{config.min_sync:g} needed"
+            f"{least:.2f} needed in {frames / FPS:.1f} s"
         ]
     return []

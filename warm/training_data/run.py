@@ -3,7 +3,7 @@
 import fcntl
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -77,7 +77,7 @@ class Run:
         if self._config.speaker_model is not None:
             FaceNetwork(self._config.at(self._config.speaker_model))
         done = {s.name: finished_record(s, self._config, self._layout) for s in sources if s.name}
-        waiting = [s for s in sources if s.name and done[s.name] is None]
+        waiting = largest_first(s for s in sources if s.name and done[s.name] is None)
         total = sum(source.path.stat().st_size for source in waiting)
         with self._bar(total) as bar, ThreadPoolExecutor(self._config.processes) as pool:
             try:
@@ -172,6 +172,14 @@ class Run:
             self._error = self._error or failure
             self._stop.set()
         return record
+
+
+def largest_first(sources: Iterable[Source]) -> list[Source]:
+    """Return sources by the sizes of their files.
+
+    A long video that is begun last would keep one process busy while the others have ended.
+    """
+    return sorted(sources, key=lambda source: source.path.stat().st_size, reverse=True)
 
 
 def run_preprocessing(config: PreprocessConfig, models: Path) -> list[SourceRecord]:

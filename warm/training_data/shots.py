@@ -10,6 +10,9 @@ from warm.training_data.fingerprints import fingerprint
 
 THUMBNAIL = (64, 36)
 """Width and height in pixels."""
+LINES = 4 * THUMBNAIL[1]
+"""At least this many lines of a picture are averaged; all lines of a large picture take five times
+as long."""
 HARD_CUT = 28.0
 """Mean difference of neighbouring pictures, grey levels, that is always a cut."""
 JUMP = 5.0
@@ -30,7 +33,8 @@ Thumbnail = NDArray[np.float32]
 
 def thumbnail(picture: NDArray[np.uint8]) -> Thumbnail:
     """Return a (h, w, 3) BGR picture as a small grey one."""
-    small = cv2.resize(picture, THUMBNAIL, interpolation=cv2.INTER_AREA)
+    some = picture[:: max(1, len(picture) // LINES)]
+    small = cv2.resize(some, THUMBNAIL, interpolation=cv2.INTER_AREA)
     return cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float32)
 
 

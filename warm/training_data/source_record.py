@@ -13,7 +13,7 @@ from warm.training_data.config import PreprocessConfig
 from warm.training_data.layout import ClipPaths, Layout
 from warm.training_data.sources import Source
 
-FORMAT = 1
+FORMAT = 2
 """Incremented when the same configuration gives other clips than before."""
 WITHOUT_EFFECT = {
     *("workers", "val_list_hdtf", "val_share", "speakers_file", "speaker_pattern", "vfhq_root"),

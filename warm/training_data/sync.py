@@ -1,12 +1,13 @@
 """Agreement of lips and sound.
 
 The embedded engine's recogniser turns the sound into the shape that a mouth would have. Its opening
-is compared with the gap of the filmed lips and with the distance of nose and chin, its width with
-that of the filmed lips, between 1.5 and 6 Hz: slower movements follow the loudness and the head,
-faster ones are noise.
+is compared with the gap of the filmed lips and with the distance of nose and chin, its rounding
+with the width and the gap of the filmed lips, which both become smaller. Only movements between 1.5
+and 6 Hz count: slower ones follow the loudness and the head, faster ones are noise.
 """
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +24,17 @@ MAX_LAG_FRAMES = 15
 """Range of the search on both sides: 0.6 s."""
 STILL = 1e-4
 """Standard deviation below which nothing moves."""
+LONG_S = 12.0
+"""Duration from which on the correlation with the sound of another person stays below `min_sync`.
+In a shorter clip the correlation of two movements that have nothing in common varies more: its
+standard deviation is inversely proportional to the square root of the duration."""
 
 Curves = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """Agreement of lips and sound: correlations, each the mean of three measures."""
+    """Agreement of lips and sound: correlations, each the mean of four comparisons."""
 
     correlation: float
     """At the best lag near 0."""
@@ -47,8 +52,8 @@ def measure_sync(lips: NDArray[np.float32], sound: Pcm, *, near: int) -> Sync:
 
     Lags up to `near` frames count as no lag. NO_SYNC if there is no speech or no movement.
     """
-    filmed, heard = movements(lips), movements(heard_lips(sound, len(lips)))
-    if min(filmed.std(axis=0).min(), heard.std(axis=0).min()) < STILL:
+    filmed, heard = movements(compared(lips)), movements(heard_lips(sound, len(lips)))
+    if min(filmed.std(axis=0).min(), heard.std(axis=0).max()) < STILL:
         return NO_SYNC
     lags = range(-MAX_LAG_FRAMES, MAX_LAG_FRAMES + 1)
     values = {lag: correlation(filmed, heard, lag) for lag in lags}
@@ -57,12 +62,26 @@ def measure_sync(lips: NDArray[np.float32], sound: Pcm, *, near: int) -> Sync:
     return Sync(round(correlated, 4), round(values[best], 4), best)
 
 
+def least_correlation(min_sync: float, frames: int) -> float:
+    """Return the least correlation for a clip if `min_sync` is that for clips of LONG_S."""
+    return min_sync * max(1.0, sqrt(LONG_S * FPS / frames))
+
+
+def compared(lips: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, 3) measures of the lips to the (n, 4) that `heard_lips` is compared with."""
+    gap, width, jaw = lips.T
+    return np.stack([gap, jaw, width, gap], axis=1)
+
+
 def heard_lips(sound: Pcm, frames: int) -> NDArray[np.float32]:
-    """(frames, 3) opening, width and opening of a mouth that says what is heard."""
+    """(frames, 4) mouth that says what is heard: twice its opening, twice its lack of rounding.
+
+    Spread lips are not compared: they are less visible in films than rounded ones.
+    """
     samples = np.asarray(sound / np.float32(32768), np.float32)
     track = mouth_track_from_audio(Speech("", samples, WAV_HZ, None), frames=frames, fps=FPS)
-    opening = track[:, Shape.OPEN]
-    return np.stack([opening, track[:, Shape.WIDE] - track[:, Shape.ROUND], opening], axis=1)
+    opening, unrounded = track[:, Shape.OPEN], -track[:, Shape.ROUND]
+    return np.stack([opening, opening, unrounded, unrounded], axis=1)
 
 
 def movements(curves: NDArray[np.float32]) -> Curves:
@@ -73,8 +92,18 @@ def movements(curves: NDArray[np.float32]) -> Curves:
 
 
 def correlation(filmed: Curves, heard: Curves, lag: int) -> float:
-    """Return the mean correlation of (n, k) curves if the sound is `lag` frames late."""
-    late = heard[max(0, lag) : len(heard) + min(0, lag)]
-    fixed = filmed[max(0, -lag) : len(filmed) + min(0, -lag)]
-    pairs = zip(fixed.T, late.T, strict=True)
-    return float(np.mean([np.corrcoef(one, other)[0, 1] for one, other in pairs]))
+    """Return the mean correlation of (n, k) curves if the sound is `lag` frames late.
+
+    A curve that does not move, such as the rounding in a sentence without round vowels, counts 0.
+    """
+    late = centred(heard[max(0, lag) : len(heard) + min(0, lag)])
+    fixed = centred(filmed[max(0, -lag) : len(filmed) + min(0, -lag)])
+    scale = fixed.std(axis=0) * late.std(axis=0)
+    moves = np.minimum(fixed.std(axis=0), late.std(axis=0)) >= STILL
+    covariance = (fixed * late).mean(axis=0)
+    return float(np.mean(np.divide(covariance, scale, out=np.zeros_like(scale), where=moves)))
+
+
+def centred(curves: Curves) -> Curves:
+    """Return curves with a mean of 0."""
+    return np.asarray(curves - curves.mean(axis=0))

@@ -28,15 +28,16 @@ from warm.training_data.lip_sync_mel import COLUMNS_PER_SAMPLE, first_column, me
 from warm.training_data.lists import list_lines
 from warm.training_data.quality import loudness_dbfs, sync_rejections
 from warm.training_data.reader import read_list
-from warm.training_data.run import run_preprocessing
+from warm.training_data.run import largest_first, run_preprocessing
 from warm.training_data.segments import Segment, equal_parts, find_segments
 from warm.training_data.shots import FADE_FRAMES, ShotMeter, find_cuts, thumbnail
 from warm.training_data.source_record import SourceRecord
 from warm.training_data.source_sound import SoundClock, SourceSound, write_sound
 from warm.training_data.source_video import open_source_video
+from warm.training_data.sources import Source
 from warm.training_data.speaker_tracking import find_faces
 from warm.training_data.speakers import Speaker, find_speakers, with_validation
-from warm.training_data.sync import Sync, heard_lips, measure_sync
+from warm.training_data.sync import Sync, correlation, heard_lips, measure_sync, movements
 
 
 def config_of(tmp_path: Path, text: str) -> PreprocessConfig:
@@ -119,6 +120,15 @@ def test_names_differ_also_where_case_is_ignored() -> None:
     for stem, digest in zip(["Anna", "anna", "视频"], digests, strict=True):
         taken.add(unique_name(stem, digest, taken).lower())
     assert taken == {"anna", "anna_bbbbbbbb", "video_cccccccc"}
+
+
+def test_the_largest_file_is_begun_first(tmp_path: Path) -> None:
+    sources = []
+    for name, size in (("a", 10), ("b", 30), ("c", 20)):
+        path = tmp_path / name
+        path.write_bytes(bytes(size))
+        sources.append(Source(path, name, "", name))
+    assert [each.name for each in largest_first(sources)] == ["b", "c", "a"]
 
 
 # --- shots
@@ -363,21 +373,76 @@ def spoken() -> NDArray[np.int16]:
     return np.asarray(np.concatenate(parts)[: 12 * 16_000] * 32767, np.int16)
 
 
+def lips_that_say(
+    sound: NDArray[np.int16], frames: int, noise: float = 0.03
+) -> NDArray[np.float32]:
+    """(frames, 3) measures of lips that open and round with the sound."""
+    opening, _, unrounded, _ = heard_lips(sound, frames).T
+    lips = np.stack([opening + unrounded, unrounded, opening], axis=1)
+    return (lips + np.random.default_rng(1).normal(0, noise, lips.shape)).astype(np.float32)
+
+
 @pytest.mark.parametrize("late", [-6, 0, 2, 6])
 def test_the_distance_of_lips_and_sound_is_measured(spoken: NDArray[np.int16], late: int) -> None:
-    lips = heard_lips(spoken, 280)[:, [0, 1, 2]]
-    lips = np.roll(lips, -late, axis=0) + np.random.default_rng(1).normal(0, 0.03, lips.shape)
-    found = measure_sync(lips.astype(np.float32), spoken[: 280 * 640], near=3)
+    lips = np.roll(lips_that_say(spoken, 280), -late, axis=0)
+    found = measure_sync(lips, spoken[: 280 * 640], near=3)
     assert found.lag_frames == late
     assert found.best > 0.3
-    assert bool(sync_rejections(found, PreprocessConfig())) == (abs(late) > 3)
+    assert bool(sync_rejections(found, 280, PreprocessConfig())) == (abs(late) > 3)
 
 
 def test_lips_that_do_not_move_do_not_agree_with_speech(spoken: NDArray[np.int16]) -> None:
     found = measure_sync(np.zeros((280, 3), np.float32), spoken[: 280 * 640], near=3)
-    (reason,) = sync_rejections(found, PreprocessConfig())
+    (reason,) = sync_rejections(found, 280, PreprocessConfig())
     assert found == Sync(0, 0, 0)
     assert "do not agree" in reason
+
+
+def test_a_sentence_without_round_vowels_can_agree_with_its_lips(
+    spoken: NDArray[np.int16], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lips, heard = lips_that_say(spoken, 280), heard_lips(spoken, 280)
+    heard[:, 2:] = 0
+    monkeypatch.setattr("warm.training_data.sync.heard_lips", lambda _sound, _frames: heard)
+    found = measure_sync(lips, spoken[: 280 * 640], near=3)
+    assert (found.lag_frames, found.best) == (0, found.correlation)
+    assert not sync_rejections(found, 280, PreprocessConfig())
+
+
+@pytest.mark.parametrize(
+    ("frames", "correlation", "is_accepted"),
+    [
+        (160, 0.2, False),
+        (160, 0.21, True),
+        (300, 0.14, False),
+        (300, 0.16, True),
+        (700, 0.16, True),
+    ],
+)
+def test_a_short_clip_must_agree_more_clearly_than_a_long_one(
+    frames: int, correlation: float, *, is_accepted: bool
+) -> None:
+    found = sync_rejections(Sync(correlation, correlation, 0), frames, PreprocessConfig())
+    assert (not found) == is_accepted
+    assert not sync_rejections(Sync(-0.9, -0.9, 0), frames, PreprocessConfig(min_sync=-1))
+
+
+def test_few_movements_that_have_nothing_in_common_are_accepted() -> None:
+    rng = np.random.default_rng(5)
+    config, accepted = PreprocessConfig(), 0
+    for _ in range(400):
+        filmed, heard = movements(walk(rng, 160)), movements(walk(rng, 160))
+        values = {lag: correlation(filmed, heard, lag) for lag in range(-15, 16)}
+        best = max(values, key=lambda lag: values[lag])
+        near = max(values[lag] for lag in range(-3, 4))
+        accepted += not sync_rejections(Sync(near, values[best], best), 160, config)
+    assert accepted / 400 < 0.1
+
+
+def walk(rng: np.random.Generator, frames: int) -> NDArray[np.float32]:
+    """(frames, 4) opening twice and rounding twice, at random."""
+    opening, rounding = rng.standard_normal((2, frames))
+    return np.stack([opening, opening, rounding, rounding], axis=1).astype(np.float32)
 
 
 @pytest.mark.parametrize("frames", range(160, 171))
