@@ -150,8 +150,10 @@ def engine_metrics(health: Health) -> Iterator[Metric]:
 def actor_metrics(actors: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
     """Yield the state of the actors of the remote engine; any other engine has none."""
     working = sum(actor["state"] in {"ready", "late"} for actor in actors)
+    spares = sum(actor["state"] == "spare" for actor in actors)
     yield gauge("actors", "Actors of the remote engine.", len(actors))
     yield gauge("actors_working", "Actors that take work.", working)
+    yield gauge("actors_spare", "Loaded actors that replace one that ends.", spares)
     queued = {actor["name"]: actor["queued_frames"] for actor in actors}
     yield labelled_gauge(
         "actor_queued_frames", "Frames that an actor has not returned yet.", "actor", queued

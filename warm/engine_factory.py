@@ -61,6 +61,9 @@ def make_remote_engine(settings: Settings) -> Engine:
     cluster = ClusterOptions(
         address=settings.ray_address,
         actors=None if settings.remote_actors == "auto" else settings.remote_actors,
+        spares=int(name == "viseme")
+        if settings.remote_spares == "auto"
+        else settings.remote_spares,
         uses_gpu=name != "viseme" and settings.device != "cpu",
         deadline_s=settings.remote_deadline_s,
         connect_s=settings.ray_connect_s,

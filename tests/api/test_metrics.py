@@ -17,6 +17,7 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from api.instruments import Instruments
+from api.metrics import actor_metrics
 from tests.setup.documents import ROOT, read
 from warm.jobs.job import Job
 from warm.runtime import Runtime
@@ -84,6 +85,15 @@ def test_requests_and_errors_are_counted_by_route_and_kind(client: FlaskClient) 
     assert value(client, count, route="/speak", method="POST", status="4xx") == 1
     assert value(client, "warmtalk_errors_total", kind="NotFoundError") == 5
     assert value(client, "warmtalk_errors_total", kind="ValidationError") == 1
+
+
+def test_actors_that_work_and_spares_are_counted_apart() -> None:
+    counts = {"queued_frames": 0, "batches": 3, "replays": 1, "restarts": 0}
+    states = ["ready", "late", "restarting", "spare", "waiting"]
+    rows = [{"name": f"{number}", "state": each, **counts} for number, each in enumerate(states)]
+    found = {family.name: family.samples[0].value for family in actor_metrics(rows)}
+    names = ("actors", "actors_working", "actors_spare")
+    assert [found[f"warmtalk_{name}"] for name in names] == [5, 2, 1]
 
 
 def test_nothing_is_counted_by_session_or_path(client: FlaskClient) -> None:

@@ -164,7 +164,12 @@ class Settings(StabilizedAvatarSettings):
     with the server. `HOST:PORT`: the head node of a cluster that this machine belongs to.
     `ray://HOST:PORT`: the client server of a cluster."""
     remote_actors: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = "auto"
-    """Number of actors. auto: one per GPU of the cluster if the engine uses GPUs, otherwise one."""
+    """Number of actors that draw. auto: one per GPU of the cluster if the engine uses GPUs (fewer
+    by `remote_spares`), otherwise one."""
+    remote_spares: Annotated[int, Field(ge=0, le=100)] | Literal["auto"] = "auto"
+    """Number of further actors that are loaded and draw nothing until one of the others ends or is
+    late. Each takes the memory of an actor, and a GPU if the engine uses GPUs. auto: one for
+    `remote_engine: viseme`, otherwise none."""
     remote_deadline_s: Annotated[float, Field(ge=0.01, le=60)] = 0.25
     """Shortest time after which an unanswered batch is also sent to another actor, seconds."""
     ray_connect_s: Annotated[float, Field(ge=0.1, le=600)] = 5.0

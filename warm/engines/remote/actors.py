@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -13,7 +14,9 @@ from warm.engines.remote.parcel import Key
 PACE_SHARE = 0.2
 """Weight of the latest call in the measured pace of an actor."""
 
-ActorState = Literal["starting", "ready", "restarting", "draining", "failed"]
+ActorState = Literal["waiting", "starting", "spare", "ready", "restarting", "draining", "failed"]
+"""`ready` actors get work; a `spare` is loaded, and replaces one that ends; a `waiting` one will be
+loaded when the others have time."""
 
 
 class ActorGone(RuntimeError):
@@ -47,10 +50,6 @@ class Actor:
     """Facts from its start, updated regularly."""
     avatars: set[Key] = field(default_factory=set)
     """Avatars that were shipped to it."""
-    outstanding: int = 0
-    """Frames that were sent to it and not yet answered."""
-    calls: int = 0
-    """Calls that were sent to it and not yet answered."""
     silent_since_s: float = 0.0
     """Time of its last answer, or of the first call after that; only meaningful with `calls`."""
     is_late: bool = False
@@ -63,11 +62,28 @@ class Actor:
     restarts: int = 0
     on_answer: Callable[[], None] = lambda: None
     """Called when it answers after being late."""
+    _pending: dict[asyncio.Future[Any], int] = field(default_factory=dict, init=False)
+    """Frames of each call that was sent to it and not yet answered."""
 
     @property
     def is_usable(self) -> bool:
         """True if work may be sent to it."""
         return self.state == "ready"
+
+    @property
+    def is_loaded(self) -> bool:
+        """True if its engine is loaded, whether it gets work or not."""
+        return self.state in {"ready", "spare"}
+
+    @property
+    def calls(self) -> int:
+        """Calls that were sent to it and not yet answered."""
+        return len(self._pending)
+
+    @property
+    def outstanding(self) -> int:
+        """Frames that were sent to it and not yet answered."""
+        return sum(self._pending.values())
 
     @property
     def silent_s(self) -> float:
@@ -81,11 +97,18 @@ class Actor:
         """
         if not self.calls:
             self.silent_since_s = self.clock()
-        self.calls += 1
-        self.outstanding += frames
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._pending[answer] = frames
         call = asyncio.ensure_future(self.link.call(method, *arguments))
-        call.add_done_callback(lambda done: self._note_end(done, frames))
-        return asyncio.shield(call)
+        call.add_done_callback(lambda done: self._note_end(done, answer))
+        return answer
+
+    def fail_calls(self, gone: ActorGone) -> None:
+        """Fail all calls without an answer; the actor has ended, which Ray may report later."""
+        pending, self._pending = self._pending, {}
+        for answer in pending:
+            if not answer.done():
+                answer.set_exception(copy(gone))
 
     def note_pace(self, method: str, frame_s: float) -> None:
         """Update the average time of one frame."""
@@ -114,11 +137,18 @@ class Actor:
             "avatars": len(self.avatars),
         }
 
-    def _note_end(self, call: asyncio.Future[Any], frames: int) -> None:
-        self.calls -= 1
-        self.outstanding -= frames
+    def _note_end(self, call: asyncio.Future[Any], answer: asyncio.Future[Any]) -> None:
+        error = None if call.cancelled() else call.exception()
+        if self._pending.pop(answer, None) is None:  # `fail_calls` has failed it
+            return
         self.silent_since_s = self.clock()
-        has_answered = not call.cancelled() and call.exception() is None
+        if call.cancelled():
+            answer.cancel()
+        elif error is not None and not answer.done():
+            answer.set_exception(error)
+        elif error is None and not answer.done():
+            answer.set_result(call.result())
+        has_answered = not call.cancelled() and error is None
         if has_answered and self.is_late:
             self.is_late = False
             self.on_answer()

@@ -57,6 +57,11 @@ class Dispatcher:
         """The actors that accept work."""
         return [actor for actor in self.actors if actor.is_usable]
 
+    @property
+    def spares(self) -> list[Actor]:
+        """The actors that are loaded, but get work only if another one is late or ends."""
+        return [actor for actor in self.actors if actor.state == "spare"]
+
     def notify(self) -> None:
         """Make waiting work look for an actor again."""
         self._changed.set()
@@ -119,11 +124,13 @@ class Dispatcher:
     def _choose(self, work: Work, busy: Collection[Actor]) -> Actor | None:
         """Return the actor with the fewest outstanding frames; among equals one with the avatars.
 
-        A late actor gets work only if there is no other one, and no actor has the work already.
+        If all are late, a spare gets the work. A late actor gets it only if there is no other one,
+        and no actor has the work already.
         """
         usable = [actor for actor in self.usable if actor not in busy]
         punctual = [actor for actor in usable if not actor.is_late]
-        candidates = punctual or ([] if busy else usable)
+        spares = [actor for actor in self.spares if actor not in busy and not actor.is_late]
+        candidates = punctual or spares or ([] if busy else usable)
         return min(candidates, key=lambda actor: rank(actor, work), default=None)
 
     async def _attempt(self, actor: Actor, work: Work, asked: asyncio.Future[Any]) -> Any:

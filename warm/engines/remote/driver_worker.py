@@ -77,7 +77,14 @@ class Driver:
         actors = [
             {"facts": without(actor.facts, "error"), **actor.row()} for actor in self._fleet.actors
         ]
-        self._send({"kind": "status", "usable": len(usable), "actors": actors})
+        self._send(
+            {
+                "kind": "status",
+                "usable": len(usable),
+                "wanted": self._fleet.wanted,
+                "actors": actors,
+            }
+        )
 
     async def _answer(self, header: dict[str, Any], work: Callable[[], Awaitable[Reply]]) -> None:
         try:
@@ -162,8 +169,9 @@ async def serve(wire: Wire, settings: DriverSettings) -> None:
     cluster = connect(settings.cluster, settings.folder)
     fleet = Fleet(
         cluster,
-        list(cluster.create_actors()),
+        list(cluster.actors()),
         StartRequest(pickled=settings.pickled, versions=settings.versions),
+        spares=settings.cluster.spares,
         deadline_s=settings.cluster.deadline_s,
         on_change=lambda: driver.report(),  # noqa: PLW0108 - made below
     )

@@ -35,7 +35,7 @@ ANSWER_S = 60.0
 """Longest wait for patches, features or an avatar while there is no actor."""
 SILENT_S = 15.0
 """A driver that reports nothing for this long is considered hung."""
-NO_STATUS: dict[str, Any] = {"usable": 0, "actors": []}
+NO_STATUS: dict[str, Any] = {"usable": 0, "wanted": 0, "actors": []}
 """Status of a driver without actors."""
 
 
@@ -210,12 +210,13 @@ class RemoteEngine:
         names = sorted({str(device.get("device")) for device in devices})
         memory = {name: total(devices, f"memory_{name}_gb") for name in ("used", "total", "free")}
         first = devices[0] if devices else {}
+        spares = sum(actor["state"] == "spare" for actor in self._status["actors"])
+        counts = f"{len(devices)} of {self._status['wanted']} actors"
+        counts += f" and {spares} spare" if spares else ""
         return {
             **first,
             **{f"memory_{name}_gb": value for name, value in memory.items()},
-            "device": f"{len(devices)} of {len(self._status['actors'])} actors: {', '.join(names)}"
-            if devices
-            else None,
+            "device": f"{counts}: {', '.join(names)}" if devices else None,
             "actors": [without_facts(actor) for actor in self._status["actors"]],
         }
 

@@ -18,7 +18,9 @@ class ClusterOptions:
     address: str = LOCAL
     """`local`, `HOST:PORT` of a cluster's head, or `ray://HOST:PORT` of its client server."""
     actors: int | None = None
-    """Number of actors; None: one per GPU, or one without a GPU."""
+    """Number of actors that get work; None: one per GPU, or one without a GPU."""
+    spares: int = 0
+    """Number of further actors that are loaded, but get work only in place of others."""
     uses_gpu: bool = True
     """Each actor takes a GPU if the cluster has any."""
     deadline_s: float = 0.25

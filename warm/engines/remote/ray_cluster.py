@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +30,35 @@ KILL_TIMEOUT_S = 5.0
 
 
 class RayLink:
-    """Calls to one Ray actor."""
+    """Calls to one Ray actor. `start` creates it, and creates another one after its end.
 
-    def __init__(self, handle: Any) -> None:
-        self.handle = handle
+    Ray restarts no actor by itself, so a process starts no earlier than its engine.
+    """
+
+    def __init__(self, create: Callable[[], Any]) -> None:
+        """`create` returns the handle of a new actor."""
+        self._create = create
+        self._handle: Any = None
 
     async def call(self, method: str, *arguments: Any) -> Any:
         """Return the answer; raises ActorGone, and EngineOutOfMemory for a full object store."""
+        if self._handle is None and method == "start":
+            self._handle = self._create()
+        handle = self._handle
+        if handle is None:
+            raise ActorGone("it has ended", was_working=False)
         try:
-            return await self.handle.call.remote(method, *arguments)
+            return await handle.call.remote(method, *arguments)
         except FULL as full:
             raise EngineOutOfMemory(
                 f"the object store of Ray is full: {first_line(full)}"
             ) from None
         except exceptions.RayTaskError as failed:
             return {"error": "failed", "message": str(failed)}
+        except exceptions.ActorDiedError as died:
+            if self._handle is handle:
+                self._handle = None
+            raise ActorGone(first_line(died)) from None
         except exceptions.RayError as gone:
             raise ActorGone(first_line(gone)) from None
 
@@ -53,30 +69,58 @@ class RayCluster:
     def __init__(self, options: ClusterOptions) -> None:
         self._options = options
 
-    def create_actors(self) -> list[RayLink]:
-        """Create the actors, whose engines are not loaded; raises BadCluster."""
+    def actors(self) -> list[RayLink]:
+        """Return the actors, with spares, whose engines are not loaded; raises BadCluster."""
         cloudpickle.register_pickle_by_value(actor_module)  # type: ignore[no-untyped-call]
         gpus = gpus_of_cluster() if self._options.uses_gpu else 0
-        wanted = self._options.actors or max(1, gpus)
-        if 0 < gpus < wanted:
+        spares = self._options.spares
+        count = (self._options.actors or max(1, gpus - spares)) + spares
+        if 0 < gpus < count:
             raise BadCluster(
-                f"remote_actors is {wanted}, but the cluster has {gpus} GPU(s); allowed are 1 to "
-                f"{gpus}, or auto. With device = 'cpu' the actors need no GPU"
+                f"remote_actors and remote_spares are {count} together, but the cluster has {gpus} "
+                f"GPU(s), of which each takes one. With device = 'cpu' they need no GPU"
             )
         made = ray.remote(EngineActor).options(
             num_gpus=1 if gpus else 0,
             num_cpus=0,
-            max_restarts=-1,
+            max_restarts=0,
             max_task_retries=0,
             scheduling_strategy="SPREAD",
         )
         threads = os.environ.get("OMP_NUM_THREADS")
-        return [RayLink(made.remote(threads)) for _ in range(wanted)]
+        return [RayLink(partial(made.remote, threads)) for _ in range(count)]
+
+    async def wait_for_end(self, actor: Actor) -> bool:
+        """Wait until the process of an actor has ended; False at once if it cannot be watched.
+
+        Ray reports the end a second later, and only if there is a call without an answer.
+        """
+        if not self._is_here(actor):
+            return False
+        try:
+            process = os.pidfd_open(actor.facts["pid"])
+        except ProcessLookupError:
+            return True
+        except OSError:  # a kernel without it, or a sandbox that forbids it
+            return False
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(process, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(process)
+            os.close(process)
+        return True
 
     async def end_process(self, actor: Actor) -> None:
-        """End the process of an actor on any machine; Ray starts it again."""
+        """End the process of an actor on any machine."""
         pid, node = actor.facts.get("pid"), actor.facts.get("node")
         if pid is None or node is None:
+            return
+        if self._is_here(actor):
+            with suppress(ProcessLookupError):
+                end_process(pid)
             return
         affinity = NodeAffinitySchedulingStrategy(node, soft=False)
         killer = ray.remote(end_process).options(
@@ -84,6 +128,13 @@ class RayCluster:
         )
         with suppress(exceptions.RayError, TimeoutError):  # its machine may be gone
             await asyncio.wait_for(killer.remote(pid), KILL_TIMEOUT_S)
+
+    def _is_here(self, actor: Actor) -> bool:
+        """True if the actor runs on this machine."""
+        if self._options.address.startswith(CLIENT_SCHEME):
+            return False
+        here = ray.get_runtime_context().get_node_id()
+        return bool(actor.facts["node"] == here)
 
     async def store(self, parcel: AvatarParcel) -> AvatarParcel:
         """Put the arrays of an avatar into the object store; raises EngineOutOfMemory."""

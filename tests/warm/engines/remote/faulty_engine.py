@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from warm.engines.viseme.engine import VisemeEngine
 from warm.engines.viseme.recogniser.network import trained_network
 
 FAULT = "fault"
+PRIORITY = "priority"
+"""File with the niceness of the thread that has loaded the engine of a process."""
 
 
 class FaultyEngine(VisemeEngine):
@@ -24,6 +27,8 @@ class FaultyEngine(VisemeEngine):
 
     def load(self) -> None:
         trained_network()
+        priority = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        (self._fault.parent / f"{PRIORITY}-{os.getpid()}").write_text(f"{priority}")
 
     def submit(self, requests: Sequence[PatchRequest]) -> ReadyPatches:
         try:

@@ -23,6 +23,10 @@ class FakeLink:
         self.loaded: set[tuple[str, str]] = set()
         self.is_hung = False
         self.is_dead = False
+        self.is_silent = False
+        """Its end is not reported to calls in progress."""
+        self.was_gentle = False
+        """True if its last start was of low priority."""
         self.error: dict[str, Any] | None = None
         """Answer to every `draw` instead of patches."""
         self.start_error: dict[str, Any] | None = None
@@ -34,6 +38,10 @@ class FakeLink:
         self.loaded.clear()
         self.change()
 
+    async def wait_for_death(self) -> None:
+        while not self.is_dead:
+            await self._changed.wait()
+
     def change(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
@@ -42,15 +50,16 @@ class FakeLink:
         self.calls.append(method)
         if self.takes_s:
             await asyncio.sleep(self.takes_s)
-        while self.is_hung and not self.is_dead:
+        while self.is_hung and method != "start" and (self.is_silent or not self.is_dead):
             await self._changed.wait()
         if self.is_dead and method != "start":
             raise ActorGone(f"link {self.number} is dead")
         work: Callable[..., Any] = getattr(self, f"_{method}")
         return work(*arguments)
 
-    def _start(self, _pickled: bytes, _versions: dict[str, str]) -> dict[str, Any]:
+    def _start(self, _pickled: bytes, _versions: dict[str, str], is_gentle: bool) -> dict[str, Any]:
         self.is_dead = self.is_hung = False
+        self.was_gentle = is_gentle
         return self.start_error or {"device": {"device": "fake"}, "pid": self.number}
 
     def _facts(self) -> dict[str, Any]:
@@ -78,6 +87,8 @@ class FakeCluster:
 
     def __init__(self) -> None:
         self.stored = 0
+        self.watches = False
+        """True if the ends of processes are seen here."""
         self.ended: list[str] = []
 
     async def store(self, parcel: AvatarParcel) -> AvatarParcel:
@@ -88,3 +99,9 @@ class FakeCluster:
         self.ended.append(actor.name)
         assert isinstance(actor.link, FakeLink)
         actor.link.die()
+
+    async def wait_for_end(self, actor: Actor) -> bool:
+        assert isinstance(actor.link, FakeLink)
+        if self.watches:
+            await actor.link.wait_for_death()
+        return self.watches

@@ -84,6 +84,24 @@ def test_an_engine_of_the_user_runs_behind_actors_by_its_name() -> None:
 
 
 @pytest.mark.usefixtures("with_ray")
+@pytest.mark.parametrize(
+    ("chosen", "spares"),
+    [
+        ({}, 1),
+        ({"remote_engine": "examples.custom_engine:EllipseEngine"}, 0),
+        ({"remote_spares": 0}, 0),
+        ({"remote_spares": 2, "remote_engine": "examples.custom_engine:EllipseEngine"}, 2),
+    ],
+)
+def test_the_embedded_engine_has_a_spare_unless_the_settings_say_otherwise(
+    chosen: dict[str, Any], spares: int
+) -> None:
+    engine = make_engine(remote(**chosen))
+    assert isinstance(engine, RemoteEngine)
+    assert engine._options.cluster.spares == spares
+
+
+@pytest.mark.usefixtures("with_ray")
 def test_speech_is_encoded_in_the_head_where_that_needs_no_device(speech: Speech) -> None:
     engine = make_engine(remote())
     assert isinstance(engine, StreamingEngine) and isinstance(engine, ListeningEngine)

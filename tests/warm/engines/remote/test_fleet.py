@@ -22,13 +22,14 @@ LIMIT_S = 20.0
 class Rig:
     """A fleet of fake actors with the tiny avatar."""
 
-    def __init__(self, actors: int, *, deadline_s: float = 5.0) -> None:
-        self.links = [FakeLink(number) for number in range(actors)]
+    def __init__(self, actors: int, *, spares: int = 0, deadline_s: float = 5.0) -> None:
+        self.links = [FakeLink(number) for number in range(actors + spares)]
         self.cluster = FakeCluster()
         self.fleet = Fleet(
             self.cluster,
             list(self.links),
             StartRequest(pickled=b"", versions={}),
+            spares=spares,
             deadline_s=deadline_s,
             on_change=lambda: None,
         )
@@ -36,7 +37,7 @@ class Rig:
 
     async def start(self) -> None:
         self.fleet.begin()
-        await self.until(lambda: len(self.fleet.dispatcher.usable) == len(self.links))
+        await self.until(lambda: len(self.fleet.loaded) == len(self.links))
 
     async def until(self, condition: Callable[[], bool]) -> None:
         while not condition():
@@ -65,6 +66,8 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
 def no_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fleet, "RETRY_S", (0.0, 0.01))
     monkeypatch.setattr(fleet, "STATUS_S", 0.02)
+    monkeypatch.setattr(fleet, "QUIET_S", 0.05)
+    monkeypatch.setattr(fleet, "POLL_S", 0.005)
 
 
 def test_batches_go_to_the_actor_with_the_fewest_outstanding_frames() -> None:

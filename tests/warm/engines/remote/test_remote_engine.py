@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ import pytest
 
 from tests.polling import wait_until
 from tests.warm.engines.contract import EngineContract, EngineUnderTest, spoken_vowels
-from tests.warm.engines.remote.faulty_engine import FaultyEngine, start_fault
+from tests.warm.engines.remote.faulty_engine import PRIORITY, FaultyEngine, start_fault
 from tests.warm.portraits import (
     MODELS,
     UPRIGHT,
@@ -38,7 +39,9 @@ pytestmark = [
     pytest.mark.skipif(not MODELS.exists(), reason="`make setup` downloads the face models"),
 ]
 
-ACTORS = 2
+ACTORS, SPARES = 2, 1
+LONGEST_FAILOVER_S = 5.0
+"""Shorter than the start of a process and its engine on a busy machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,13 @@ class Rig:
     local: VisemeEngine
     avatar: Avatar
     folder: Path
+
+    def row(self, state: str) -> dict[str, Any]:
+        """The row of the first actor in this state."""
+        return next(row for row in self.rows if row["state"] == state)
+
+    def state_of(self, pid: int) -> str:
+        return next((row["state"] for row in self.rows if row["pid"] == pid), "ended")
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -59,8 +69,19 @@ class Rig:
             for number in range(frames)
         ]
 
+    @property
+    def states(self) -> list[str]:
+        return sorted(row["state"] for row in self.rows)
+
     def wait_until_all_work(self) -> None:
-        wait_until(lambda: self.remote._status["usable"] == ACTORS, "all actors to work")
+        wait_until(
+            lambda: self.states == ["ready"] * ACTORS + ["spare"] * SPARES, "all actors to be there"
+        )
+
+    def assert_draws(self) -> None:
+        """Draw a batch in the actors and in this process, and compare."""
+        got, expected = self.remote.submit(self.requests()), self.local.submit(self.requests())
+        assert_same(got.patches(), expected.patches())
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +89,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     folder = tmp_path_factory.mktemp("remote")
     poses = [UPRIGHT, rotation_about_face(5)]
     avatar, local = prepare_and_load(build_portrait(folder / "avatar", portrait(), poses))
-    cluster = ClusterOptions(actors=ACTORS, uses_gpu=False)
+    cluster = ClusterOptions(actors=ACTORS, spares=SPARES, uses_gpu=False)
     make = partial(FaultyEngine, folder)
     remote = RemoteEngine(RemoteOptions(make_inner=make, cluster=cluster))
     remote.load_avatar(avatar)
@@ -103,9 +124,9 @@ def test_actors_draw_the_pictures_that_the_engine_draws_in_this_process(rig: Rig
 
 def test_the_status_has_a_row_for_each_actor(rig: Rig) -> None:
     status = rig.remote.device_status()
-    assert status["device"] == "2 of 2 actors: cpu"
-    assert [row["state"] for row in status["actors"]] == ["ready", "ready"]
-    assert len({row["pid"] for row in status["actors"]} - {os.getpid(), None}) == ACTORS
+    assert status["device"] == "2 of 2 actors and 1 spare: cpu"
+    assert sorted(row["state"] for row in status["actors"]) == ["ready", "ready", "spare"]
+    assert len({row["pid"] for row in status["actors"]} - {os.getpid(), None}) == ACTORS + SPARES
 
 
 @pytest.mark.parametrize(
@@ -134,7 +155,41 @@ def test_a_batch_outlives_its_actor_which_starts_again_with_its_avatars(rig: Rig
     )
     wait_until(lambda: len({row["pid"] for row in rig.rows} - before) == 1, "a new process")
     rig.wait_until_all_work()
-    wait_until(lambda: [row["avatars"] for row in rig.rows] == [1, 1], "the avatar on both")
+    wait_until(lambda: [row["avatars"] for row in rig.rows] == [1, 1, 1], "the avatar on all")
+
+
+def test_a_spare_replaces_an_actor_at_once_and_the_next_one_is_loaded_with_low_priority(
+    rig: Rig,
+) -> None:
+    ended, spare = rig.row("ready"), rig.row("spare")
+    os.kill(ended["pid"], signal.SIGKILL)
+    begin_s = time.monotonic()
+    rig.assert_draws()
+    wait_until(lambda: rig.state_of(spare["pid"]) == "ready", "the spare in its place")
+    assert time.monotonic() - begin_s < LONGEST_FAILOVER_S
+    assert ended["pid"] not in {row["pid"] for row in rig.rows if row["state"] == "ready"}
+    rig.wait_until_all_work()
+    new = rig.row("spare")["pid"]
+    assert (rig.folder / f"{PRIORITY}-{new}").read_text() == "19"
+    assert os.getpriority(os.PRIO_PROCESS, new) == os.getpriority(os.PRIO_PROCESS, spare["pid"])
+    rig.assert_draws()
+
+
+def test_the_end_of_a_spare_is_noticed_and_it_starts_again(rig: Rig) -> None:
+    spare, replays = rig.row("spare"), sum(row["replays"] for row in rig.rows)
+    os.kill(spare["pid"], signal.SIGKILL)
+    wait_until(lambda: rig.states == ["ready", "ready", "waiting"], "the wait for a quiet time")
+    rig.assert_draws()
+    rig.wait_until_all_work()
+    assert rig.row("spare")["pid"] != spare["pid"] and rig.row("spare")["avatars"] == 1
+    assert sum(row["replays"] for row in rig.rows) == replays
+
+
+def test_batches_are_drawn_after_the_end_of_an_actor_whose_spare_is_still_loading(rig: Rig) -> None:
+    for state in ("spare", "ready"):
+        os.kill(rig.row(state)["pid"], signal.SIGKILL)
+        rig.assert_draws()
+    rig.wait_until_all_work()
 
 
 def test_a_batch_is_drawn_by_another_actor_while_one_hangs(rig: Rig) -> None:
@@ -151,6 +206,7 @@ def test_a_batch_is_drawn_by_another_actor_while_one_hangs(rig: Rig) -> None:
 
 def test_batches_wait_while_no_actor_works_and_after_the_loss_of_the_connection(rig: Rig) -> None:
     engine = rig.remote
+    rig.wait_until_all_work()
     for row in rig.rows:
         os.kill(row["pid"], signal.SIGKILL)
     waiting = engine.submit(rig.requests())
