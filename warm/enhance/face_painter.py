@@ -1,5 +1,6 @@
 """Restoration of the tracked faces of a film, frame by frame."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -18,6 +19,11 @@ from warm.enhance.steady_faces import SteadyFace
 
 MIN_IOD_PX = 5.0
 """Faces with a smaller eye distance, in pixels of the stored frame, are left as they are."""
+SMALL_NOTE = (
+    "Faces that are too small to be enhanced, with fewer than {pixels:.0f} px between the eyes: "
+    "{count}."
+)
+PROFILE_NOTE = "Faces in profile, which are left as they are: {count}."
 CENTRE, HALF_AXES = (256.0, 266.0), (246.0, 246.0)
 """Rounded square of the template that is restored, in pixels of the 512-pixel template."""
 MASK_FULL, MASK_NONE = 0.72, 0.98
@@ -26,6 +32,13 @@ BORDER_SIDE = 96
 """Side of the reduced detail in which the difference at the border is computed, pixels."""
 SIZE_STEP, SIZES = 64, (256, 1024)
 """If a method takes any size, crops are a multiple of SIZE_STEP within these limits."""
+
+
+def face_notes(faces: Sequence[SteadyFace], *, small: int) -> list[str]:
+    """Return remarks about faces that are left as they are; `small`: number of small ones."""
+    turned = sum(not face.weights.any() for face in faces)
+    notes = [SMALL_NOTE.format(count=small, pixels=MIN_IOD_PX)] if small else []
+    return notes + ([PROFILE_NOTE.format(count=turned)] if turned else [])
 
 
 @runtime_checkable

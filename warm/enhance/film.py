@@ -21,7 +21,7 @@ from stabilizers.settings import TrackSettings
 from warm.enhance.detail_filter import DetailFilter
 from warm.enhance.errors import EnhanceError, InputChanged, NoFaceToEnhance
 from warm.enhance.face_arrays import FoundFaces
-from warm.enhance.face_painter import MIN_IOD_PX, FacePainter, PaintedFace
+from warm.enhance.face_painter import MIN_IOD_PX, FacePainter, PaintedFace, face_notes
 from warm.enhance.face_search import FaceSearch, first_frame, forget_pieces, read_pieces
 from warm.enhance.face_tracks import MAX_FACES, FaceFollower, FaceTrack
 from warm.enhance.film_file import join_film, write_video
@@ -48,9 +48,6 @@ FINDING, ENHANCING, JOINING = "following the faces", "enhancing", "writing the f
 NO_FACE = (
     "No face was found in {path}. Use a film whose faces are seen from the front, with at least "
     "{pixels:.0f} pixels between the eyes; --faces none only enlarges the film."
-)
-SMALL_NOTE = (
-    "{count} faces are too small to be enhanced: fewer than {pixels:.0f} px between the eyes."
 )
 MANY_NOTE = "The film shows more than {most} faces at a time; the others are left as they are."
 
@@ -132,11 +129,13 @@ def steady_faces(
 ) -> list[SteadyFace]:
     """Return the faces to restore; adds to `notes`, and raises NoFaceToEnhance."""
     tracks, frames = follower.finish(), follower.frame
-    kept = chosen(tracks, view, job, facts, frames, notes)
+    kept, small = chosen(tracks, view, job, facts, frames)
     notes += [MANY_NOTE.format(most=MAX_FACES)] if follower.too_many else []
     if not kept:
         raise NoFaceToEnhance(NO_FACE.format(path=job.source, pixels=MIN_IOD_PX))
-    return [steady_face(track, float(facts.fps), job.track) for track in kept]
+    faces = [steady_face(track, float(facts.fps), job.track) for track in kept]
+    notes += face_notes(faces, small=small)
+    return faces
 
 
 def is_beyond(
@@ -155,17 +154,15 @@ def chosen(
     job: FilmJob,
     facts: FilmFacts,
     frames: int,
-    notes: list[str],
-) -> list[FaceTrack]:
-    """Return the tracks to restore; remarks about others are added to `notes`."""
+) -> tuple[list[FaceTrack], int]:
+    """Return the tracks to restore, and the number of those whose faces are too small."""
     shortest = min(frames, MIN_TRACK_S * float(facts.fps))
     long = [track for track in tracks if len(track.sightings) >= shortest]
     large = [track for track in long if track.iod * view.scale >= MIN_IOD_PX]
-    if len(large) < len(long):
-        notes.append(SMALL_NOTE.format(count=len(long) - len(large), pixels=MIN_IOD_PX))
+    small = len(long) - len(large)
     if job.options.faces == "largest":
-        return [track for track in large if is_largest(track, large)]
-    return large
+        return [track for track in large if is_largest(track, large)], small
+    return large, small
 
 
 def is_largest(track: FaceTrack, tracks: list[FaceTrack]) -> bool:

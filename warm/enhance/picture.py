@@ -8,13 +8,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from isolation.item import Item
 from session.disk import replace_file
 from stabilizers.similarity import invert
 from warm.enhance.alignment import TEMPLATE_SIZE, aligned_transform, five_points
 from warm.enhance.errors import EnhanceError, NoFaceToEnhance
-from warm.enhance.face_painter import MIN_IOD_PX, FacePainter
+from warm.enhance.face_painter import MIN_IOD_PX, FacePainter, face_notes
 from warm.enhance.face_tracks import MIN_EVIDENCE
 from warm.enhance.options import EnhanceOptions
 from warm.enhance.planes import FULL_RANGE, IDENTITY, Colours, Planes
@@ -67,7 +68,8 @@ def enhance_picture(job: PictureJob) -> tuple[NDArray[np.uint8], list[str]]:
     source = Planes(blue, green, red, step=1)
     enlarged = job.upscaler.enlarge(source, job.options.upscale)
     if job.restorer is not None:
-        faces = find_faces(picture, job)
+        faces, found = find_faces(picture, job)
+        notes += found
         painter = FacePainter(
             restorer=job.restorer,
             faces=faces,
@@ -80,18 +82,20 @@ def enhance_picture(job: PictureJob) -> tuple[NDArray[np.uint8], list[str]]:
     return np.dstack([enlarged.luma, enlarged.cb, enlarged.cr]), notes
 
 
-def find_faces(picture: NDArray[np.uint8], job: PictureJob) -> list[SteadyFace]:
-    """Return the faces of a picture; raises NoFaceToEnhance."""
+def find_faces(picture: NDArray[np.uint8], job: PictureJob) -> tuple[list[SteadyFace], list[str]]:
+    """Return the faces of a picture, and remarks; raises NoFaceToEnhance."""
     finder = FaceFinder(job.models)
     found = [face for grid in GRIDS for face in finder.detector.find_in_tiles(picture, grid)]
     meshes = [finder.mesh.at_detection(picture, each) for each in merge_overlapping(found)]
     sure = [mesh for mesh in meshes if mesh.logit >= MIN_EVIDENCE]
     points = sorted((five_points(mesh.points) for mesh in sure), key=eye_distance, reverse=True)
-    large = [each for each in distinct(points) if eye_distance(each) >= MIN_IOD_PX]
+    separate = distinct(points)
+    large = [each for each in separate if eye_distance(each) >= MIN_IOD_PX]
     if not large:
         raise NoFaceToEnhance(NO_FACE.format(path=job.source, pixels=MIN_IOD_PX))
     kept = large[:1] if job.options.faces == "largest" else large
-    return [still_face(each) for each in kept]
+    faces = [still_face(each) for each in kept]
+    return faces, face_notes(faces, small=len(separate) - len(large))
 
 
 def distinct(points: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
@@ -138,9 +142,20 @@ def whole_photo_items(path: Path, *, max_side: int) -> Iterator[Item]:
         rgb = scaled_strips(loaded.image, convert, loaded.image.size)
         upright = photo.orientation.applied(rgb)
         notes = (*photo.notes, *notes, *([CUT_OFF] if loaded.is_incomplete else []))
+        notes += (TRANSPARENT_NOTE,) if is_transparent(loaded.image) else ()
         yield Item({"notes": notes}, np.ascontiguousarray(upright[..., ::-1]))
 
 
+def is_transparent(image: Image.Image) -> bool:
+    """Return True if a part of an image is not opaque."""
+    if not image.has_transparency_data:
+        return False
+    lowest = image.convert("RGBA").getchannel("A").getextrema()[0]
+    return lowest != OPAQUE
+
+
+OPAQUE = 255
+TRANSPARENT_NOTE = "The photo is transparent; the result shows it over white."
 CUT_OFF = "The end of the file is missing or damaged; the picture is used up to there."
 
 

@@ -10,7 +10,9 @@ from tests.warm.enhance.film_samples import face_picture
 from tests.warm.portraits import MODELS
 from warm.enhance.enhancement import Enhancement
 from warm.enhance.errors import NoFaceToEnhance, OutputRefused
+from warm.enhance.face_painter import PROFILE_NOTE
 from warm.enhance.options import EnhanceOptions
+from warm.enhance.picture import TRANSPARENT_NOTE
 from warm.enhance.sharpen import Sharpener
 from warm.media.sniff import MediaError
 
@@ -53,6 +55,44 @@ def test_photos_that_cannot_be_enhanced_are_refused_with_the_next_step(tmp_path:
     with pytest.raises(MediaError, match="at most 2048"):
         enhance(source, tmp_path / "out.png", upscale=4)
     assert [path.name for path in tmp_path.iterdir()] == ["grey.png"]
+
+
+def notes_of(source: Path, out: Path) -> list[str]:
+    """Enhance a photo by sharpening; return the remarks."""
+    chosen = EnhanceOptions(method="sharpen")
+    return Enhancement(
+        source=source, out=out, options=chosen, models=MODELS, restorer=Sharpener
+    ).run()
+
+
+def test_a_note_says_that_transparent_parts_become_white(tmp_path: Path) -> None:
+    source, picture = tmp_path / "in.png", face_picture(171, 201)
+    opacity = np.full((201, 171, 1), 255, np.uint8)
+    cv2.imwrite(str(source), np.dstack([picture, opacity]))
+    assert TRANSPARENT_NOTE not in notes_of(source, tmp_path / "opaque.png")
+    opacity[:9] = 0
+    cv2.imwrite(str(source), np.dstack([picture, opacity]))
+    assert TRANSPARENT_NOTE in notes_of(source, tmp_path / "out.png")
+    made = cv2.imread(str(tmp_path / "out.png"))
+    assert made is not None
+    assert (made[:9] == 255).all()
+
+
+def test_notes_count_the_faces_that_are_small_or_in_profile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, picture = tmp_path / "in.png", np.full((400, 620, 3), 120, np.uint8)
+    picture[:, :340], picture[100:300, 400:570] = face_picture(340, 400), face_picture(170, 200)
+    cv2.imwrite(str(source), picture)
+    assert len(notes_of(source, tmp_path / "out.png")) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr("warm.enhance.picture.MIN_IOD_PX", 50)
+        notes = notes_of(source, tmp_path / "one.png")
+    assert notes[1].startswith("Faces that are too small")
+    assert notes[1].endswith("between the eyes: 1.")
+    monkeypatch.setattr("warm.enhance.steady_faces.SHAPE_NONE", 0.0)
+    monkeypatch.setattr("warm.enhance.steady_faces.SHAPE_FULL", -1.0)
+    assert PROFILE_NOTE.format(count=2) in notes_of(source, tmp_path / "turned.png")
 
 
 class Unchanged:
