@@ -115,8 +115,10 @@ def test_any_user_speaks_with_it_and_its_film_survives_a_stop(container: Contain
     secret = (container.storage / "first_key").read_text("ascii").strip()
     assert secret not in log
     with container.ask("POST", "/speak", {"text": TEXT, "lead_s": 0.5}) as answer:
-        while not answer.readline().startswith(b"event: fragment"):
-            assert not answer.isclosed()
+        before: list[bytes] = []
+        while not (line := answer.readline()).startswith(b"event: fragment"):
+            assert line, (answer.status, before, container.log.read_text("utf-8"))
+            before.append(line)
         send(container.process, signal.SIGTERM)
         answer.read()
     assert container.process.wait(timeout=HEALTHY_S) == 0
