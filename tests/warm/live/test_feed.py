@@ -15,6 +15,8 @@ from warm.live.feed.feed_place import FeedPlace
 from warm.live.feed.h264 import LiveVideoEncoder, coded_size
 from warm.live.feed.opus import OpusEncoder
 from warm.live.feed.producer import Media, Producer
+from warm.live.feed.scene import Picture, Scene
+from warm.live.feed.shot import Shot
 from warm.live.feed.subscriber import LiveEvent, LivePicture, LiveSound, Wants
 from warm.live.feed.ticks import Ticks
 
@@ -184,6 +186,22 @@ def test_sound_and_picture_of_a_frame_begin_at_the_same_sample(player: Player) -
         if each.frame is not None:
             at = each.sample - start
             assert np.allclose(pcm[at : at + STEP], each.frame / 100)
+
+
+def test_the_sound_of_a_tick_is_delivered_before_its_picture_is_drawn(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture takes longer, every second tick: the sound would be irregular, and viewers wait."""
+    heard_before_drawing: list[int] = []
+
+    def draw(scene: Scene, shot: Shot) -> Picture:
+        heard_before_drawing.append(len(sounds(player.media)))
+        return player.avatar.frames[0]
+
+    monkeypatch.setattr(Scene, "draw", draw)
+    media = player.run(6)
+    assert heard_before_drawing == [1, 3, 5]
+    assert (len(sounds(media)), len(pictures(media))) == (6, 3)
 
 
 @pytest.mark.parametrize("fps", [10, 24, 30, 48, 60])

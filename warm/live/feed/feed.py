@@ -22,8 +22,9 @@ from warm.live.feed.ticks import Ticks
 
 LINGER_S = 30.0
 """A feed without subscribers ends after this time."""
-MAX_UNDELIVERED = 25
-"""Ticks, 500 ms, that may wait for the loop; the media of further ones are dropped."""
+MAX_UNDELIVERED = 38
+"""Pictures and packets of sound, 500 ms at 25 fps, that may wait for the loop; further ones are
+dropped."""
 
 log = logging.getLogger(__name__)
 
@@ -76,11 +77,13 @@ class Feed:
     ) -> None:
         self.session_id = place.session_id
         self.undelivered = 0
-        """Ticks whose media were dropped because the loop was busy."""
+        """Ticks of which media were dropped because the loop was busy."""
+        self._last_undelivered = -1
+        """The last of these ticks."""
         self._loop, self._on_closed, self._linger_s = loop, on_closed, linger_s
         self._seats: list[Seat] = []
         self._waiting = 0
-        """Ticks that wait for the loop."""
+        """Pictures and packets of sound that wait for the loop."""
         self._is_closed = False
         self._producer = Producer(place, ticks=ticks or Ticks(), deliver=self._hand_over)
         self._closing: asyncio.TimerHandle | None = None
@@ -211,16 +214,23 @@ class Feed:
                 self._loop.call_soon_threadsafe(self.close, "the feed failed")
 
     def _hand_over(self, media: list[Media]) -> None:
-        """Give the media of a tick to the loop. The feed's thread."""
+        """Give media to the loop. The feed's thread."""
+        if not media:
+            return
         if self._waiting >= MAX_UNDELIVERED:
-            self.undelivered += 1
-            self._producer.request_key_frame()
+            self._note_undelivered()
             media = [each for each in media if isinstance(each, LiveEvent)]
         if not media:
             return
         self._waiting += 1
         with suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._pass_on, media)
+
+    def _note_undelivered(self) -> None:
+        tick = self._producer.ticks_done
+        self.undelivered += tick != self._last_undelivered
+        self._last_undelivered = tick
+        self._producer.request_key_frame()
 
     def _pass_on(self, media: list[Media]) -> None:
         self._waiting -= 1

@@ -61,7 +61,8 @@ class Producer:
     def __init__(
         self, place: FeedPlace, *, ticks: Ticks, deliver: Callable[[list[Media]], None]
     ) -> None:
-        """`deliver` is called by the thread of `run` with the media of each tick."""
+        """`deliver` is called by the thread of `run`: in each tick with the sound, then with the
+        pictures, if there are any."""
         self.wants = Wants()
         self.bps = DEFAULT_BPS
         self.ticks_done = 0
@@ -183,7 +184,8 @@ class Producer:
                 self._skip_to(tick * PACKET_SAMPLES)
             is_behind = self._ticks.lateness_s(tick) > BEHIND_S
             plan = self._plan((tick + 1) * PACKET_SAMPLES)
-            self._deliver(self._media(plan, is_behind=is_behind))
+            self._deliver(self._heard(plan))
+            self._deliver(self._seen(plan, is_behind=is_behind))
             tick += 1
             self.ticks_done, self.cpu_s = tick, thread_time()
             yield
@@ -256,15 +258,21 @@ class Producer:
         self._line.rest(self._next_picture)
         return shot
 
-    def _media(self, plan: Plan, *, is_behind: bool) -> list[Media]:
-        """Draw and encode what is wanted; sound first, because it takes no time.
+    def _heard(self, plan: Plan) -> list[Media]:
+        """Encode the sound. It does not wait for the pictures: viewers delay everything by as much
+        as packets of sound are irregular."""
+        wants = self.wants
+        if wants.packets or wants.pcm:
+            return [*plan.events, self._sound(plan.packet, is_encoded=wants.packets)]
+        return [*plan.events]
+
+    def _seen(self, plan: Plan, *, is_behind: bool) -> list[Media]:
+        """Draw and encode the pictures that are wanted.
 
         `is_behind`: most pictures are left out, so that the feed catches up before it stalls.
         """
         wants, scene = self.wants, self._scene_for(plan.place)
-        media: list[Media] = [*plan.events]
-        if wants.packets or wants.pcm:
-            media.append(self._sound(plan.packet, is_encoded=wants.packets))
+        media: list[Media] = []
         for planned in plan.pictures:
             self._picture_number += 1
             is_left_out = is_behind and self._left_out < MOST_LEFT_OUT
