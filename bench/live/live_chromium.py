@@ -17,7 +17,7 @@ RECORD = (
     f"const STEP = {round(SOUND_STEP_S * 48_000)};"
     + """
 // Unix times in ms. `pictures`: shown, RTP timestamp. `positions`: frame of the film, RTP
-// timestamp. `sound`: when it is played, and its loudest sample.
+// timestamp. `sound`: when it is played, and its loudest sample at the volume of the page.
 window.live = { pictures: [], positions: [], sound: [], answers: [] };
 const unixMs = (ms) => performance.timeOrigin + ms;
 const { createDataChannel } = RTCPeerConnection.prototype;
@@ -45,14 +45,15 @@ addEventListener("DOMContentLoaded", () => {
 });
 window.recordSound = () => {
   const context = new AudioContext();
-  const source = context.createMediaStreamSource(document.getElementById("live").srcObject);
+  const video = document.getElementById("live");
+  const source = context.createMediaStreamSource(video.srcObject);
   const meter = context.createScriptProcessor(STEP, 1, 1);
   meter.onaudioprocess = ({ inputBuffer, playbackTime }) => {
     const { contextTime, performanceTime } = context.getOutputTimestamp();
     const playedMs = unixMs(performanceTime + 1000 * (playbackTime - contextTime));
     let peak = 0;
     for (const sample of inputBuffer.getChannelData(0)) peak = Math.max(peak, Math.abs(sample));
-    window.live.sound.push([playedMs, peak]);
+    window.live.sound.push([playedMs, peak * video.volume]);
   };
   source.connect(meter).connect(context.destination);
 };

@@ -10,6 +10,7 @@ from selenium.webdriver.common.by import By
 
 from tests.chat.scripted_server import Script, ScriptedServer
 from tests.web.browsing import (
+    ask,
     browser_tests,
     chromium,
     free_port,
@@ -37,6 +38,11 @@ RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
   return apply.call(this, { type, sdp: nowhere });
 };
 RTCPeerConnection.prototype.addIceCandidate = async () => {};
+"""
+RECORD_VOLUMES = """
+window.volumes = [];
+const video = document.getElementById("live");
+video.addEventListener("volumechange", () => window.volumes.push(video.volume));
 """
 NO_CODEC = "RTCRtpReceiver.getCapabilities = () => ({ codecs: [{ mimeType: 'video/VP8' }] });"
 
@@ -86,6 +92,23 @@ def test_stop_silences_at_once_and_the_next_text_is_heard(live: LivePage) -> Non
     live.wait(lambda: live.session_info()["state"] == "idle")
     live.wait(lambda: len(live.clips()) == 2)
     assert live.notes()[1].startswith("interrupted after")
+    live.say("Again")
+    live.wait(lambda: live.loudness() > 0.1)
+    assert live.live("volume") == 1
+    live.wait_until_silent()
+
+
+def test_an_interruption_by_another_client_is_not_heard_out_and_the_next_text_is_heard(
+    live: LivePage,
+) -> None:
+    """The sound that the browser has buffered would go on for a tenth of a second."""
+    live.say(5 * SENTENCE)
+    live.wait(live.is_speaking)
+    live.wait(lambda: live.loudness() > 0.1)
+    live.run(RECORD_VOLUMES)
+    ask(live.port, "POST", "/interrupt", {"session_id": live.session})
+    live.wait(lambda: 0 in live.run("return window.volumes"))
+    live.wait(lambda: live.live("volume") == 1)
     live.say("Again")
     live.wait(lambda: live.loudness() > 0.1)
     assert live.live("volume") == 1

@@ -133,6 +133,13 @@ export class LivePlayback {
     this.#update();
   }
 
+  /** The server has stopped the speech for another client: the rest, which is on its way, is not heard any more. */
+  dropRest() {
+    if (!this.#isShown || this.#isStopped) return;
+    this.stop();
+    this.resumeAfter();
+  }
+
   /** Plays nothing of the speech until `release`: somebody may have begun to speak. */
   hold() {
     this.#isHeld = true;

@@ -128,9 +128,15 @@ export class LivePlayer {
     receiveMessages(channel, {
       position: (position) => this.#playback.addPosition(position),
       caption: (caption) => this.#captions.add(caption),
-      interrupted: () => this.#onInterrupted(),
+      interrupted: ({ reason }) => this.#noteInterruption(reason),
       end: ({ reason }) => (this.#endReason = reason),
     });
+  }
+
+  /** `reason` is `clear` if the speech is cut off, and undefined if its last words were said. */
+  #noteInterruption(reason) {
+    if (reason === "clear") this.#playback.dropRest();
+    this.#onInterrupted();
   }
 
   async #waitForPicture() {
