@@ -54,7 +54,7 @@ class AudioEncoder:
         assert isinstance(context, AudioCodecContext)
         set_up(context, layout)
         context.open()
-        self._context = context
+        self._context: AudioCodecContext | None = context
         self._layout = layout
         channels = context.layout.nb_channels
         self._carried: NDArray[np.float32] = np.zeros((channels, lead_in), dtype=np.float32)
@@ -67,7 +67,7 @@ class AudioEncoder:
     @property
     def audio_config(self) -> bytes:
         """AudioSpecificConfig of the encoded packets."""
-        return bytes(self._context.extradata or b"")
+        return bytes(self._open_context.extradata or b"")
 
     def encode(self, samples: NDArray[np.float32]) -> list[bytes]:
         """Return the packets, 1024 samples each, that these float32 samples complete; may be empty.
@@ -88,6 +88,16 @@ class AudioEncoder:
         silence = np.zeros((len(self._carried), LOOK_AHEAD + SAMPLES_PER_PACKET), dtype=np.float32)
         return self.encode(silence)[:packets]
 
+    def close(self) -> None:
+        """End the native encoder and its threads now, although something may refer to this object
+        until a garbage collection. Nothing can be encoded any more."""
+        self._context = None
+
+    @property
+    def _open_context(self) -> AudioCodecContext:
+        assert self._context is not None, "the encoder is closed"
+        return self._context
+
     def _encode_block(self, block: NDArray[np.float32]) -> list[bytes]:
         plain = np.ascontiguousarray(block)
         frame = av.AudioFrame.from_ndarray(plain, format="fltp", layout=self._layout)
@@ -95,7 +105,7 @@ class AudioEncoder:
         frame.time_base = Fraction(1, SAMPLE_RATE_HZ)
         frame.pts = self._next_pts
         self._next_pts += SAMPLES_PER_PACKET
-        encoded = self._context.encode(frame)
+        encoded = self._open_context.encode(frame)
         return [
             bytes(packet)
             for packet in encoded

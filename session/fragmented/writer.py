@@ -157,8 +157,7 @@ class FilmWriter(Closeable):
         """Start a clip, encoded with `preset`; its first `write` adds bytes to the film."""
         if self._clip is not None:
             raise ClipOpenError("A clip is open; finish or abandon it before starting another.")
-        if self.is_closed:
-            raise FilmClosedError(f"The film {self.path} is closed; open it again to continue.")
+        self._require_open()
         self._clip = FragmentClipWriter(self, text, preset)
         return self._clip
 
@@ -166,16 +165,23 @@ class FilmWriter(Closeable):
         """Close the film after the fragment that is being written; an open clip ends there."""
         with self._writing:
             self._fragment_log.close()
+            self._audio_encoder.close()
 
     def delete(self) -> None:
         """Close and remove the film and its journal. Open readers keep their bytes."""
         with self._writing:
             self._fragment_log.delete()
+            self._audio_encoder.close()
 
     def move(self, target: Path) -> None:
         """Close the film and move it to `target`, on the same file system."""
         with self._writing:
             self._fragment_log.move(target)
+            self._audio_encoder.close()
+
+    def _require_open(self) -> None:
+        if self.is_closed:
+            raise FilmClosedError(f"The film {self.path} is closed; open it again to continue.")
 
     def _new_audio_encoder(self) -> AudioEncoder:
         """Create an encoder that continues exactly at the end of the committed sound.
@@ -203,6 +209,7 @@ class FilmWriter(Closeable):
         cues: Sequence[Cue],
     ) -> Fragment:
         with self._writing:
+            self._require_open()
             first_frame = self._fragment_log.totals[0]
             require_matching_media(self.spec, pictures, samples)
             begun = self._fragment_log.open_cues

@@ -1,8 +1,7 @@
 """Progress of a film: its frames on disk, of those that are expected."""
 
 from warm.jobs.progress import JobProgress
-from warm.render.clip import CHARS_PER_S
-from warm.render.jobs import Event, FragmentCommitted, SpeakJob, SpeechReady
+from warm.render.jobs import CHARS_PER_S, Event, FragmentCommitted, SpeakJob, SpeechReady
 
 PREPARED, RENDERED = 0.4, 0.9
 """Parts of the work that are done when the face is prepared, and when all frames are rendered."""

@@ -131,7 +131,18 @@ class ClipEncoder:
             self._abandon()
             raise self.error
         assert self._clip is not None
-        return self._clip.finish()
+        try:
+            return self._clip.finish()
+        finally:
+            self._release()
 
     def _abandon(self) -> ClipRecord | None:
-        return None if self._clip is None else self._clip.abandon()
+        try:
+            return None if self._clip is None else self._clip.abandon()
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        """Let the native encoder and its threads end now: this object lives until a collection of
+        garbage, because its clip refers to it and to an error."""
+        self._clip = None
