@@ -20,6 +20,9 @@ from warm.motion.glide import smooth
 
 SHORTEST_GLIDE_S, LONGEST_GLIDE_S = 0.24, 0.8
 """Duration of a glide."""
+LEAVING_S = 0.32
+"""Duration of the glide out of an action that is interrupted at any of its frames: the pictures may
+differ more there than at its ends."""
 LATER_S, SKIPPED_S = 0.32, 0.24
 """An action may begin this much later, and skip this much at either of its ends, if the pictures
 are more alike there."""
@@ -91,9 +94,10 @@ class Performance:
             return None
         if frame >= self.end - self.exit:
             return self
-        glide = shortest_glide(avatar.fps)
-        frames = min(self.frames, frame - self.start + glide)
-        return replace(self, frames=frames, exit=min(self.exit, glide))
+        glide = round(LEAVING_S * avatar.fps)
+        seen = frame - self.start
+        frames = min(self.frames, seen + glide)
+        return replace(self, frames=frames, exit=frames - seen)
 
 
 def perform(avatar: Avatar, action: Action, path_at: PathAt, earliest: int) -> Performance:

@@ -50,6 +50,18 @@ def test_wherever_it_is_cut_its_share_changes_slowly_and_ends(
     assert end <= max(cut + SHORT, whole.end)
 
 
+def test_an_action_that_is_cut_is_left_more_slowly_than_at_its_end(avatar: Avatar) -> None:
+    """Catches the shortest glide where the pictures differ most: the change of a picture there is
+    larger than those of the loop."""
+    rest = performance(avatar, SHORT).ended_by(20, avatar)
+    assert rest is not None
+    assert rest.end == 28
+    seen = shares([rest.over(avatar.shown_at(n), n) for n in range(19, 30)], avatar)
+    assert seen[0] == 1
+    assert seen[-1] == 0
+    assert np.abs(np.diff(seen)).max() < 0.18
+
+
 def test_its_frames_follow_one_another_over_a_path_that_goes_on(avatar: Avatar) -> None:
     path = FramePath(avatar, 0, is_lively=False)
     path.rest(20)
