@@ -17,6 +17,9 @@ LEAST_S = 0.2
 """Working time that a measurement needs."""
 MARGIN = 0.82
 """Part of the pace that clips may use; the rest is for sentences, starts and other programs."""
+ANOTHER_MARGIN = 0.7
+"""The same for the question whether one more clip would make any frame late; smaller, because the
+lengths of texts are estimates."""
 GROWTH_MARGIN = 0.75
 """Part of the pace from which the lengths of batches are computed."""
 MORE_PLACES_AT = 1.25
@@ -138,10 +141,12 @@ class SpeakingPlaces:
         pace = self.pace.fps
         if not self._is_automatic or pace is None:
             return
-        speed = MARGIN * pace / COST[CROWDED] / self._fps
-        self._update_lasting(speed)
+        speed = pace / COST[CROWDED] / self._fps
+        self._update_lasting(MARGIN * speed)
         self.count = self._lasting
-        if self._lasting <= len(clips) < AUTO_SPEAKING and self._has_time_for_another(clips, speed):
+        if self._lasting <= len(clips) < AUTO_SPEAKING and self._has_time_for_another(
+            clips, ANOTHER_MARGIN * speed
+        ):
             self.count = len(clips) + 1
 
     def _update_lasting(self, enough: float) -> None:

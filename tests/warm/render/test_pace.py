@@ -135,7 +135,7 @@ def test_there_is_a_place_more_while_the_clips_are_far_enough_ahead() -> None:
         (8.0, 4.0, 9),
         (0.4, 60.0, 8),
         (0.4, 1.0, 9),
-        (60.0, math.inf, 9),
+        (60.0, math.inf, 8),
         (0.4, math.inf, 8),
     ):
         places.update([FakeClip(ahead, left_s=left)] * lasting)
