@@ -293,16 +293,13 @@ def assemble(
 ) -> Flask:
     """Return the application around a runtime; `engine` prepares new avatars.
 
-    `live`: the runtime's hub; without it, live viewers see the idle face only. `known_heads`: those
-    whose claims the runtime was given."""
+    `live`: the runtime's hub; None: the idle face only. `known_heads`: those of its claims."""
     hub = live or idle_hub(settings, runtime)
     app = make_flask(settings)
     store_of_uploads = open_uploads(settings)
     jobs = Jobs(settings.own_dir, limits_of(settings), describe=job_error)
     usage = AvatarUsage(settings.avatar_id, runtime.sessions.registry, jobs, store_of_uploads)
-    if known_heads is not None:
-        store_of_uploads.elsewhere = partial(open_elsewhere, known_heads)
-        usage.elsewhere = partial(jobs_elsewhere, known_heads)
+    look_elsewhere(known_heads, store_of_uploads, usage)
     expiry = expiry_of(settings, store, usage, runtime)
     preparer = Preparer(settings, store, engine=engine, expiry=expiry)
     jobs.register(PrepareHandler(preparer, store_of_uploads))
@@ -345,6 +342,13 @@ def assemble(
     speak_for_live_clients(context(app))
     add_routes(app, settings)
     return app
+
+
+def look_elsewhere(heads: Heads | None, uploads: UploadStore, usage: AvatarUsage) -> None:
+    """Have uploads, and users of avatars, looked for at the other heads."""
+    if heads is not None:
+        uploads.elsewhere = partial(open_elsewhere, heads)
+        usage.elsewhere = partial(jobs_elsewhere, heads)
 
 
 def make_playlists(settings: Settings, runtime: Runtime) -> FilmCache[FilmWriter, Playlist]:
