@@ -125,8 +125,8 @@ class SpeakingPlaces:
         """Clips that could be rendered at once for any length of time."""
         self.speaking = 0
         """Clips that are being rendered."""
-        self.next_s: float | None = None
-        """Playing time of the longest clip that waits for a place; None if none does."""
+        self.next_s = NEXT_S
+        """Playing time of the longest clip that waits for a place."""
         self._is_automatic = setting == "auto"
         self._fps, self._clock = fps, clock
         self._given_s = clock()
@@ -164,9 +164,7 @@ class SpeakingPlaces:
     def _has_time_for_another(self, clips: Sequence[Pacable], speed: float) -> bool:
         now_s = self._clock()
         rest = [Remainder(clip.ahead_s(now_s), clip.left_s) for clip in clips]
-        return are_in_time(
-            [*rest, Remainder(0.0, NEXT_S if self.next_s is None else self.next_s)], speed
-        )
+        return are_in_time([*rest, Remainder(0.0, self.next_s)], speed)
 
     def may_start(self, clips: Sequence[Pacable], opening: int) -> bool:
         """Return True if another clip may start now.

@@ -17,6 +17,7 @@ from warm.render.compositing import idle_shown, patch_requests
 from warm.render.context import RenderContext
 from warm.render.early_speech import EarlySpeech, can_begin_early
 from warm.render.jobs import SpeakJob
+from warm.render.pace import NEXT_S
 from warm.render.playback_clock import PlaybackClock
 from warm.render.scheduler import (
     BACKGROUND_PASS_S,
@@ -151,7 +152,7 @@ class Renderer:
     def expect(self, jobs: Sequence[SpeakJob]) -> None:
         """Note the jobs that wait: one of them is the next clip."""
         places = self._context.places
-        next_s = max((job.expected_s for job in jobs), default=None)
+        next_s = max((job.expected_s for job in jobs), default=NEXT_S)
         if next_s != places.next_s:
             places.next_s = next_s
             places.update(self.live_clips)
