@@ -63,7 +63,11 @@ def all_running(heads: Cluster) -> Iterator[None]:
 
 
 def holder_of(heads: Cluster, page: Page) -> RunningHead:
-    """The head that has the session of a page."""
+    """The head that has the session of a page.
+
+    To be asked while the session speaks: otherwise the next request may move it, as nginx uses a
+    head that was started again only some seconds later.
+    """
     path = f"/sessions/{page.session}"
     return heads[str(heads.ask("GET", path, X_Session_Id=page.session).head)]
 
@@ -82,9 +86,9 @@ def test_a_live_page_goes_on_at_another_head_when_its_own_is_killed(
     page.wait_until_live()
     page.say("Before the kill")
     page.wait_for_speech()
-    victim = holder_of(heads, page)
     page.say(LONG)
     page.wait(page.is_speaking)
+    victim = holder_of(heads, page)
     victim.kill()
     page.wait(lambda: page.element("text", "value") == LONG)  # to be sent again
     page.wait(lambda: holder_of(heads, page) is not victim)
@@ -110,9 +114,9 @@ def test_a_page_that_plays_the_film_goes_on_at_another_head_when_its_own_is_kill
     page = Page(browser, heads.proxy_port, "film-killed", SPEAK)
     page.say("Before the kill")
     page.wait_for_speech()
-    victim = holder_of(heads, page)
     page.say(LONG)
     page.wait(lambda: len(page.appended()) > 8)
+    victim = holder_of(heads, page)
     victim.kill()
     page.wait(lambda: page.element("text", "value") == LONG)
     page.wait(lambda: page.notes()[1:2] != ["connection lost"])
@@ -188,10 +192,10 @@ def test_a_chat_goes_on_at_another_head_when_its_own_is_killed_during_an_answer(
     page.send("One")
     page.wait(lambda: page.answers() == ["The first answer."])
     page.wait(page.is_answered)
-    victim = holder_of(heads, page)
     chat_server.script = Script(text=LONG * 3)
     page.send("Two")
     page.wait(page.is_speaking)
+    victim = holder_of(heads, page)
     victim.kill()
     page.wait(lambda: holder_of(heads, page) is not victim)
     page.wait(page.is_answered)
