@@ -41,9 +41,16 @@ def chat_port(
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+def running_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     with chromium(tmp_path_factory.mktemp("profile")) as browser:
         yield browser
+
+
+@pytest.fixture(scope="module")
+def browser(running_browser: Chrome) -> Iterator[Chrome]:
+    """The browser; its last page, which would play on beside all later tests, is closed."""
+    yield running_browser
+    running_browser.get("about:blank")
 
 
 @pytest.fixture
