@@ -51,11 +51,6 @@ class Planes(NamedTuple):
         luma = self.luma[top : top + height, left : left + width]
         return Planes(luma, self.cb[half], self.cr[half])
 
-    def copy_from(self, other: "Planes") -> None:
-        """Take the content of other planes of the same size."""
-        for own, given in zip(self, other, strict=True):
-            own[:] = given
-
     def convert_from(self, picture: NDArray[np.uint8]) -> None:
         """Take the content of a (h, w, 3) BGR picture of the same, even size.
 

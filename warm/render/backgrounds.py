@@ -42,30 +42,23 @@ class MappedFrames:
 
 
 class AvatarBackgrounds:
-    """Backgrounds of one avatar. Owned by one thread; any thread may use the backgrounds."""
+    """Backgrounds of one avatar; any thread may use them."""
 
     def __init__(self, frames: NDArray[np.uint8]) -> None:
         """`frames`: (n, h, w, 3) BGR."""
         self._frames, self._mapped = frames, MappedFrames(frames)
-        self._known: dict[int, Background] = {}
 
     def of(self, frame: int) -> Background:
-        """The background of a frame."""
-        if frame not in self._known:
-            picture, forget = self._frames[frame], self._mapped.forget
-            self._known[frame] = Background(picture, lambda: forget(frame))
-        return self._known[frame]
+        """The background of a frame, which is forgotten whenever it has been converted."""
+        return Background(self._frames[frame], lambda: self.forget(frame))
 
     def forget(self, frame: int) -> None:
-        """Keep only the planes of a frame until it is read again."""
+        """Remove a frame from the memory of this process until it is read again."""
         self._mapped.forget(frame)
 
 
 class Backgrounds:
-    """Backgrounds of all avatars; their planes take half as much memory as the frames.
-
-    They are kept for as long as the avatar is referenced. Owned by one thread.
-    """
+    """Backgrounds of all avatars that are referenced. Owned by one thread."""
 
     def __init__(self) -> None:
         self._of_avatar: WeakKeyDictionary[Avatar, AvatarBackgrounds] = WeakKeyDictionary()

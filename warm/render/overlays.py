@@ -1,4 +1,4 @@
-"""Pictures of a face as overlays drawn on the avatar's frames, whose planes are cached."""
+"""Pictures of a face as overlays drawn on the avatar's frames."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations

@@ -2,6 +2,7 @@
 
 import gc
 import mmap
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from session.overlaid_picture import OverlaidPicture
+from session.planes import Planes
 from tests.tiny_face import HEIGHT, WIDTH, tiny_avatar
 from warm.avatars.avatar import LID_TRANSFORMS, LIDS, Avatar, Shown
 from warm.engines.base import Patch
@@ -95,10 +97,10 @@ def test_own_frames_are_those_of_the_avatar(avatar: Avatar) -> None:
         assert np.array_equal(np.asarray(one), expected)
 
 
-def test_backgrounds_are_shared_until_the_avatar_is_gone(avatar: Avatar) -> None:
+def test_the_backgrounds_of_an_avatar_are_kept_until_it_is_gone(avatar: Avatar) -> None:
     backgrounds = Backgrounds()
     again = replace(avatar)
-    assert backgrounds.of(again).of(1) is backgrounds.of(again).of(1)
+    assert backgrounds.of(again) is backgrounds.of(again)
     assert len(backgrounds) == 1
     del again
     gc.collect()
@@ -114,6 +116,32 @@ def test_forgotten_pages_of_mapped_frames_are_read_again(tmp_path: Path) -> None
     for frame in range(3):
         frames.forget(frame)
         assert np.array_equal(mapped, pictures)
+
+
+def resident_bytes(path: Path) -> int:
+    """Bytes of a mapped file that are in the memory of this process."""
+    of_file = re.compile(
+        rf"^\S+ \S+ \S+ \S+ \S+ +{re.escape(str(path))}\n.*?^Rss: +(\d+) kB$", re.M | re.S
+    )
+    smaps = Path("/proc/self/smaps").read_text(encoding="utf-8")
+    return sum(1024 * int(found) for found in of_file.findall(smaps))
+
+
+def test_pictures_that_were_encoded_leave_no_frame_in_memory(tmp_path: Path) -> None:
+    pictures = np.random.default_rng(1).integers(0, 256, (12, 480, 512, 3)).astype(np.uint8)
+    path = tmp_path / "frames.npy"
+    np.save(path, pictures)
+    frames: NDArray[np.uint8] = np.asarray(np.load(path, mmap_mode="r"))
+    avatar = replace(tiny_avatar(tmp_path), frames=frames, extras={})
+    compositor = Compositor(mode="feather", subpixel=True)
+    planes, expected = Planes.empty(512, 480), Planes.empty(512, 480)
+    for index, picture in enumerate(pictures):
+        (made,) = compositor.own_frames(avatar, [Shown(index)])
+        assert isinstance(made, OverlaidPicture)
+        made.write_to(planes)
+        expected.convert_from(picture)
+        assert all(map(np.array_equal, planes, expected))
+    assert resident_bytes(path) < 0.3 * frames.nbytes
 
 
 def test_frames_in_memory_are_not_forgotten() -> None:

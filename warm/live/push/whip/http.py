@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import h11
 
@@ -124,10 +124,22 @@ def redirected(destination: WhipDestination, location: str) -> WhipDestination:
     Raises PushFailed.
     """
     try:
-        target = parse_destination(urljoin(destination.url, location), destination.token or None)
+        url = with_tls_of(destination, urljoin(destination.url, location))
+        target = parse_destination(url, destination.token or None)
     except (BadPush, ValueError):
         raise PushFailed("the server leads to an address that is not usable") from None
     is_weaker = destination.scheme == "https" and target.scheme != "https"
     if not isinstance(target, WhipDestination) or is_weaker:
         raise PushFailed("the server leads to another protocol, or away from TLS")
     return target
+
+
+def with_tls_of(destination: WhipDestination, url: str) -> str:
+    """Return an address with the TLS and the port of a destination on the same host.
+
+    A server behind a proxy that ends TLS may give its own address as plain HTTP.
+    """
+    parts = urlsplit(url)
+    if (destination.scheme, parts.scheme, parts.hostname) != ("https", "http", destination.host):
+        return url
+    return urlunsplit(parts._replace(scheme="https", netloc=destination.authority))
