@@ -2,6 +2,7 @@
 
 import { HeadPath } from "./head_pose.js";
 import { IdleVideo, REDUCED_MOTION } from "./idle_video.js";
+import { call } from "./server.js";
 import { Transition } from "./transition.js";
 
 const CHECK_INTERVAL_MS = 40;
@@ -27,6 +28,8 @@ export class Stage {
   #live;
   #idle;
   #transition;
+  /** Address of the poses that are known or requested. */
+  #pathUrl = null;
   #onFilmShown;
   #isLive = false;
   #isStalled = false;
@@ -89,14 +92,29 @@ export class Stage {
     else this.#idle.play();
   }
 
-  /** Shows the face of a session; no effect if that face is shown already. */
+  /** Shows the face of a session, unless it is shown already. */
   async setFace({ idle, avatar_id: avatar, fps, width, height }) {
     if (idle === null) return;
     const files = `avatars/${avatar}`;
     this.#element.style.setProperty("--ratio", width / height);
-    if (!this.#idle.load({ ...idle, url: `${files}/idle.mp4`, fps })) return;
-    this.#transition.setPath(null);
-    this.#transition.setPath(new HeadPath(await (await fetch(`${files}/path.json`)).json()));
+    if (this.#idle.load({ ...idle, url: `${files}/idle.mp4`, fps })) {
+      this.#transition.setPath(null);
+      this.#pathUrl = null;
+    }
+    await this.#loadPath(`${files}/path.json`);
+  }
+
+  /** Without the poses the film fades in. If the server refuses them, the next call asks again. */
+  async #loadPath(url) {
+    if (this.#pathUrl === url) return;
+    this.#pathUrl = url;
+    const path = await call(url).catch(() => null);
+    if (this.#pathUrl !== url) return; // another face is shown meanwhile
+    if (path === null) {
+      this.#pathUrl = null;
+      return;
+    }
+    this.#transition.setPath(new HeadPath(path));
     this.#warmUp();
   }
 

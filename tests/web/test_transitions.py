@@ -2,7 +2,9 @@
 
 from itertools import pairwise
 
-from tests.web.browsing import Page, browser_tests, head_jumps, head_steps
+from selenium.webdriver import Chrome
+
+from tests.web.browsing import Page, browser_tests, head_jumps, head_steps, on_every_page
 
 pytest_plugins = ["tests.web.page_fixtures"]
 pytestmark = browser_tests
@@ -21,6 +23,20 @@ LOSE_WEBGL = """
 const gl = document.getElementById("morph").getContext("webgl");
 gl.getExtension("WEBGL_lose_context").loseContext();
 """
+REFUSE_POSES = """
+// The first request for the poses is refused, and the second one is lost.
+const plain = window.fetch;
+window.poseRequests = 0;
+window.fetch = (address, ...others) => {
+  if (!String(address).endsWith("/path.json")) return plain(address, ...others);
+  window.poseRequests += 1;
+  const busy = Response.json({ detail: "busy" }, { status: 503 });
+  if (window.poseRequests === 1) return Promise.resolve(busy);
+  if (window.poseRequests === 2) return Promise.reject(new TypeError("Failed to fetch"));
+  return plain(address, ...others);
+};
+"""
+RESOURCES = "return performance.getEntriesByType('resource').map(({ name }) => name).join()"
 FILM_HEAD_X = 36
 """Position of the head in the film's first frame, pixels."""
 UNDERRUN = ["morph", "idle"]
@@ -81,3 +97,17 @@ def test_the_film_fades_in_without_webgl(page: Page) -> None:
     page.say("Good morning to you")
     page.wait_for_speech()
     assert page.visible() == {"idle", "fade", "film"}
+
+
+def test_poses_that_the_server_refuses_are_requested_again(browser: Chrome, port: int) -> None:
+    with on_every_page(browser, REFUSE_POSES):
+        page = Page(browser, port, "refused-poses")
+        page.wait(lambda: page.run("return window.poseRequests") == 3)
+        page.wait(lambda: "/path.json" in page.run(RESOURCES))
+        page.record()
+        keep_head_away(page)
+        page.say("Good morning to you")
+        page.wait_for_speech()
+        assert "morph" in page.visible()
+        assert page.run("return window.poseRequests") == 3
+        assert page.console_errors() == []
