@@ -69,9 +69,9 @@ export class Captions {
   async #read() {
     const headers = this.#offset > 0 ? { range: `bytes=${this.#offset}-` } : {};
     const response = await fetch(this.#url, { headers, cache: "no-store" }).catch(() => null);
-    if (!response?.ok) return; // no captions yet, or no connection; read again when the film grows
+    const text = response?.ok ? await response.text().catch(() => null) : null;
+    if (text === null) return; // no captions yet, or no connection; read again when the film grows
     const start = response.status === 206 ? this.#offset : 0;
-    const text = await response.text();
     parseCues(text).forEach((cue) => this.#put(cue));
     const lastBreak = text.trimEnd().lastIndexOf("\n\n");
     const lastCue = lastBreak < 0 ? 0 : lastBreak + 2; // a part without a break is one cue

@@ -96,11 +96,10 @@ export class HlsPlayer {
   /** Returns the URL of the playlist's init segment; the server answers once there is a film. */
   async #fetchFilm() {
     const response = await fetch(this.#url, { cache: "no-store", signal: this.#signal });
-    const text = await response.text();
-    if (response.ok) return /EXT-X-MAP:URI="([^"]*)"/.exec(text)[1];
-    const { kind, detail } = JSON.parse(text);
+    if (response.ok) return /EXT-X-MAP:URI="([^"]*)"/.exec(await response.text())[1];
+    const { kind, detail } = await response.json().catch(() => ({})); // a proxy may answer instead
     if (kind === "NotLiveError") throw new NotLive(detail);
-    throw new PlaylistLost(`${this.#url} answered ${response.status}: ${detail}`);
+    throw new PlaylistLost(`${this.#url} answered ${response.status}: ${detail ?? ""}`);
   }
 
   async #playFilmWithHlsJs(startPosition) {

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from selenium.webdriver import Keys
+from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
-from tests.web.browsing import Page, ask, browser_tests, speak
+from tests.web.browsing import Page, ask, browser_tests, on_every_page, speak
 
 pytest_plugins = ["tests.web.page_fixtures"]
 pytestmark = browser_tests
@@ -101,6 +101,33 @@ def test_captions_show_the_sentence_that_is_heard(page: Page) -> None:
     duration_s = page.session_info()["duration_s"]
     assert duration_s - 0.6 < end_s <= duration_s
     page.wait(lambda: caption(page) == "")
+
+
+BREAK_CAPTIONS = """
+// The connection is lost in the middle of the first captions.
+const plain = window.fetch;
+window.lostCaptions = 0;
+window.fetch = async (address, ...others) => {
+  const response = await plain(address, ...others);
+  if (!String(address).endsWith(".vtt") || !response.ok || (window.lostCaptions += 1) > 1) {
+    return response;
+  }
+  const body = new ReadableStream({ pull: (stream) => stream.error(new TypeError("network")) });
+  return new Response(body, { status: 200 });
+};
+"""
+
+
+def test_captions_go_on_after_a_connection_that_was_lost(browser: Chrome, port: int) -> None:
+    with on_every_page(browser, BREAK_CAPTIONS):
+        page = Page(browser, port, "lost-captions")
+        page.set_captions(True)
+        page.say("This is the first sentence. And here is the second one.")
+        page.wait(lambda: "second" in caption(page))
+        assert page.run("return window.lostCaptions") > 1
+        page.wait_until_silent()
+        page.set_captions(False)
+        assert page.console_errors() == []
 
 
 def test_captions_stay_off_or_on_when_the_page_is_opened_again(page: Page) -> None:

@@ -18,6 +18,31 @@ needs_hls_js = pytest.mark.skipif(
 )
 
 
+REFUSED_BY_A_PROXY = """
+// A proxy answers the first request for the playlist, because the server is being restarted.
+const plain = window.fetch;
+window.playlistRequests = 0;
+window.fetch = (address, ...others) => {
+  if (!String(address).includes("live.m3u8") || (window.playlistRequests += 1) > 1) {
+    return plain(address, ...others);
+  }
+  return Promise.resolve(new Response("<html>502 Bad Gateway</html>", { status: 502 }));
+};
+"""
+
+
+@needs_hls_js
+def test_hls_js_goes_on_after_an_answer_of_a_proxy(browser: Chrome, port: int) -> None:
+    speak(port, "refused-playlist", "Before")
+    with on_every_page(browser, REFUSED_BY_A_PROXY):
+        page = Page(browser, port, "refused-playlist", "&player=hls")
+        page.wait(lambda: page.run("return window.playlistRequests") > 1)
+        speak(port, "refused-playlist", "After the restart")
+        page.wait(page.is_speaking)
+        page.wait_until_silent()
+        assert page.console_errors() == []
+
+
 @needs_hls_js
 def test_hls_js_plays_the_film_as_it_grows_and_after_a_silence(browser: Chrome, port: int) -> None:
     page = Page(browser, port, "hls", "&player=hls")
