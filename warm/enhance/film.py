@@ -178,10 +178,15 @@ def is_largest(track: FaceTrack, tracks: list[FaceTrack]) -> bool:
 def check_size(facts: FilmFacts, upscale: int) -> None:
     """Raise EnhanceError if the enlarged frames would be too large."""
     longest = max(facts.width, facts.height)
+    if longest > MAX_SIDE:
+        raise EnhanceError(
+            f"The frames have {facts.width}x{facts.height} pixels; at most {MAX_SIDE} are allowed "
+            "on a side. Scale the film down."
+        )
     if longest * upscale > MAX_SIDE:
         raise EnhanceError(
             f"upscale is {upscale}; frames of {facts.width}x{facts.height} would become larger "
-            f"than {MAX_SIDE} pixels. Choose at most {max(1, MAX_SIDE // longest)}."
+            f"than {MAX_SIDE} pixels. Choose at most {MAX_SIDE // longest}."
         )
 
 

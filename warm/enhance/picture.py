@@ -132,11 +132,7 @@ def whole_photo_items(path: Path, *, max_side: int) -> Iterator[Item]:
     """Yield the upright BGR picture, then its notes."""
     with opened_photo(path, max_side=max_side) as photo:
         if max(photo.size) > max_side:
-            raise MediaError(
-                f"The photo {path} has {photo.size[0]}x{photo.size[1]} pixels; with this upscale "
-                f"at most {max_side} are allowed on a side. Choose a smaller upscale, or scale "
-                "the photo down."
-            )
+            raise MediaError(too_large(path, photo.size, max_side))
         loaded = photo.load()
         convert, notes = rgb_conversion(loaded.image)
         rgb = scaled_strips(loaded.image, convert, loaded.image.size)
@@ -144,6 +140,17 @@ def whole_photo_items(path: Path, *, max_side: int) -> Iterator[Item]:
         notes = (*photo.notes, *notes, *([CUT_OFF] if loaded.is_incomplete else []))
         notes += (TRANSPARENT_NOTE,) if is_transparent(loaded.image) else ()
         yield Item({"notes": notes}, np.ascontiguousarray(upright[..., ::-1]))
+
+
+def too_large(path: Path, size: tuple[int, int], max_side: int) -> str:
+    """Explain that a photo has more pixels on a side than are allowed with the chosen upscale."""
+    pixels = f"The photo {path} has {size[0]}x{size[1]} pixels"
+    if max(size) > MAX_SIDE:
+        return f"{pixels}; at most {MAX_SIDE} are allowed on a side. Scale it down."
+    return (
+        f"{pixels}; with this upscale at most {max_side} are allowed on a side. "
+        "Choose a smaller upscale, or scale the photo down."
+    )
 
 
 def is_transparent(image: Image.Image) -> bool:

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -35,9 +36,11 @@ from warm.enhance.errors import (
     BadEnhanceOption,
     EnhanceBusy,
     EnhanceDiskFull,
+    EnhanceError,
     NoFaceToEnhance,
     OutputRefused,
 )
+from warm.enhance.film import check_size
 from warm.enhance.film_file import SOUND_NOTE, STREAMS_NOTE
 from warm.enhance.options import EnhanceOptions
 from warm.enhance.sharpen import Sharpener
@@ -354,6 +357,15 @@ def test_outs_that_would_destroy_something_are_refused_before_any_work(
         with pytest.raises(OutputRefused, match=reason):
             job(source, out).run()
     assert taken.read_bytes() == b"precious"
+
+
+def test_a_film_that_is_too_wide_is_refused_with_what_would_do() -> None:
+    facts = Mock(width=5000, height=64)
+    with pytest.raises(EnhanceError, match=r"upscale is 2.*Choose at most 1"):
+        check_size(facts, 2)
+    facts.width = 8194
+    with pytest.raises(EnhanceError, match=r"8194x64 pixels; at most 8192 .* Scale the film down"):
+        check_size(facts, 1)
 
 
 @pytest.mark.parametrize(

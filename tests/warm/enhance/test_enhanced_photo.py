@@ -52,8 +52,11 @@ def test_photos_that_cannot_be_enhanced_are_refused_with_the_next_step(tmp_path:
     with pytest.raises(OutputRefused, match=r"must end in \.png"):
         enhance(source, tmp_path / "out.mp4")
     cv2.imwrite(str(source), np.full((16, 2049, 3), 90, np.uint8))
-    with pytest.raises(MediaError, match="at most 2048"):
+    with pytest.raises(MediaError, match=r"at most 2048 .* smaller upscale"):
         enhance(source, tmp_path / "out.png", upscale=4)
+    cv2.imwrite(str(source), np.full((16, 8193, 3), 90, np.uint8))
+    with pytest.raises(MediaError, match=r"8193x16 pixels; at most 8192 .* Scale it down\.$"):
+        enhance(source, tmp_path / "out.png")
     assert [path.name for path in tmp_path.iterdir()] == ["grey.png"]
 
 
