@@ -74,6 +74,11 @@ class Container:
         connection.request(method, path, None if body is None else json.dumps(body), headers)
         return connection.getresponse()
 
+    def can_speak(self) -> bool:
+        """False while the voice is loading, which may take longer than a text waits for it."""
+        with self.ask("POST", "/speak", {"text": "Hello.", "session_id": "first"}) as answer:
+            return b"event: done" in answer.read()
+
     @property
     def storage(self) -> Path:
         return self.image.root / "app" / "storage"
@@ -114,6 +119,7 @@ def test_any_user_speaks_with_it_and_its_film_survives_a_stop(container: Contain
     assert (container.storage / "avatars" / "demo").is_symlink()
     secret = (container.storage / "first_key").read_text("ascii").strip()
     assert secret not in log
+    wait_until(container.can_speak, f"a loaded voice; log: {container.log}", HEALTHY_S)
     with container.ask("POST", "/speak", {"text": TEXT, "lead_s": 0.5}) as answer:
         before: list[bytes] = []
         while not (line := answer.readline()).startswith(b"event: fragment"):

@@ -12,6 +12,7 @@ import yaml
 
 from bench.container.dockerfile import context_files, lineage, matches, read_stages
 from tests.setup.documents import ROOT
+from warm.container.variables import VARIABLES
 from warm.container_command import DEFAULTS
 
 COMPOSE = ROOT / "compose.yaml"
@@ -110,10 +111,14 @@ def test_compose_itself_accepts_the_file() -> None:
     done = subprocess.run(
         [*command, "--file", COMPOSE, "--profile", "gpu", "config"],
         capture_output=True, text=True, check=False, timeout=PARSE_S,
-        env={"PATH": os.environ["PATH"], "WARMTALK_CPUS": "1.5", "HOME": "/nonexistent"},
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "WARMTALK_CPUS": "1.5",
+             "PORT": "8003"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     services = yaml.safe_load(done.stdout)["services"]
+    assert services["warmtalk"]["environment"]["PORT"] == "8003"
+    assert services["warmtalk"]["environment"].get("HOST") is None
+    assert services["warmtalk-gpu"]["environment"]["WARMTALK_ENGINE"] == "musetalk"
     assert set(services) == {"warmtalk", "warmtalk-gpu"}
     assert float(services["warmtalk"]["deploy"]["resources"]["limits"]["cpus"]) == 1.5
     (device,) = services["warmtalk-gpu"]["deploy"]["resources"]["reservations"]["devices"]
@@ -141,7 +146,16 @@ def test_a_service_is_limited_and_watched_and_has_time_to_stop(name: str) -> Non
     assert service["healthcheck"]["test"][1:] == ["python", "-m", "warm.container.probe"]
     assert service["read_only"] is True and service["cap_drop"] == ["ALL"]
     assert int(service["stop_grace_period"].removesuffix("s")) > 15
-    assert service["ports"] == ["${WARMTALK_PUBLISH:-127.0.0.1:8000}:8000"]
+    assert service["ports"] == ["${WARMTALK_PUBLISH:-127.0.0.1:8000}:${PORT:-8000}"]
+
+
+@pytest.mark.parametrize("name", ["warmtalk", "warmtalk-gpu"])
+def test_compose_passes_on_every_variable_of_the_lip_sync_service(name: str) -> None:
+    """Compose hands a container only the variables of .env that the file lists."""
+    passed = composed()["services"][name]["environment"]
+    assert {variable.name for variable in VARIABLES} <= {
+        each for each, value in passed.items() if value is None
+    }
 
 
 def test_the_health_check_of_the_image_is_that_of_compose() -> None:
