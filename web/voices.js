@@ -3,7 +3,7 @@
 import { call } from "./server.js";
 
 const STORAGE_KEY = "favourite-voices";
-const names = new Intl.DisplayNames(navigator.languages, { type: "language" });
+const names = new Intl.DisplayNames([...navigator.languages.filter(isTag), "en"], { type: "language" });
 
 /** A menu of voices with a button that plays a sample, and one that marks a favourite. */
 export class VoiceMenu {
@@ -143,6 +143,15 @@ function option({ id, name, gender, problem, is_live: isLive }) {
   element.disabled = problem !== null;
   element.title = problem ?? "";
   return element;
+}
+
+/** True for a tag of BCP 47. In the locale C, WebKitGTK names that as the user's language. */
+function isTag(language) {
+  try {
+    return Intl.getCanonicalLocales(language).length === 1;
+  } catch {
+    return false;
+  }
 }
 
 function base(tag) {

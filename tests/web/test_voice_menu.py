@@ -2,7 +2,7 @@
 
 from selenium.webdriver import Chrome
 
-from tests.web.browsing import Page, ask, browser_tests
+from tests.web.browsing import Page, ask, browser_tests, on_every_page
 
 pytest_plugins = ["tests.web.page_fixtures"]
 pytestmark = browser_tests
@@ -12,6 +12,10 @@ CHOOSE = """
 const select = document.getElementById("voice");
 select.value = arguments[0];
 select.dispatchEvent(new Event("change", { bubbles: true }));
+"""
+LOCALE_C = """
+// What WebKitGTK reports in the locale C, which is not a language.
+Object.defineProperty(Navigator.prototype, "languages", { get: () => ["C"] });
 """
 RECORD_SAMPLES = """
 window.played = [];
@@ -39,6 +43,17 @@ def test_the_voices_are_listed_by_language_the_users_own_first(page: Page) -> No
         ".map(({ text }) => text)"
     )
     assert german == ["German, female", "German, male"]
+
+
+def test_a_user_whose_language_is_unknown_gets_the_names_in_english(
+    browser: Chrome, port: int
+) -> None:
+    """Catches a page that does not start."""
+    with on_every_page(browser, LOCALE_C):
+        page = Page(browser, port, "locale")
+        page.wait(lambda: page.element("voice", "value") != "")
+        assert "German" in page.run(GROUPS)
+    assert page.console_errors() == []
 
 
 def test_a_sample_of_a_voice_is_played_and_can_be_stopped(page: Page) -> None:
