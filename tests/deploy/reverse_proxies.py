@@ -83,7 +83,8 @@ def caddy_command(folder: Path, server_socket: Path, port: int) -> list[str]:
             "unix//run/warmtalk/http.sock": f"unix/{server_socket}",
         },
     )
-    options = "{\n\tadmin off\n\tauto_https disable_redirects\n}\n"
+    # Without a grace period Caddy would end only when its clients have closed all connections.
+    options = "{\n\tadmin off\n\tauto_https disable_redirects\n\tgrace_period 1s\n}\n"
     (folder / "Caddyfile").write_text(options + shipped)
     return ["caddy", "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
 
