@@ -52,6 +52,15 @@ window.fetch = async (url, options) => {
   return request(url, options);
 };
 """
+NO_PATH = """
+// No packet reaches the server: its candidates are addresses where nobody listens.
+const apply = RTCPeerConnection.prototype.setRemoteDescription;
+RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
+  const nowhere = sdp.replace(/(a=candidate:\\S+ \\d udp \\d+) \\S+ \\d+/gi, "$1 192.0.2.1 9");
+  return apply.call(this, { type, sdp: nowhere });
+};
+RTCPeerConnection.prototype.addIceCandidate = async () => {};
+"""
 SPEECH = """
 // Records the times, in seconds, at which speech is visible.
 window.speech = [];

@@ -20,7 +20,7 @@ from tests.web.browsing import (
     speak,
 )
 from tests.web.chat_page import ChatPage
-from tests.web.live_page import BLOCK, HOLD, SPEECH, LivePage
+from tests.web.live_page import BLOCK, HOLD, NO_PATH, SPEECH, LivePage
 from tests.web.screens import SCREENS, resize
 from tests.web.senses import prefer
 
@@ -30,15 +30,6 @@ pytestmark = browser_tests
 SENTENCE = "This sentence takes about three seconds, all in all. "
 QUIET = 0.01
 """Amplitude below which the live stream is silent."""
-NO_PATH = """
-// No packet reaches the server: its candidates are addresses where nobody listens.
-const apply = RTCPeerConnection.prototype.setRemoteDescription;
-RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
-  const nowhere = sdp.replace(/(a=candidate:\\S+ \\d udp \\d+) \\S+ \\d+/gi, "$1 192.0.2.1 9");
-  return apply.call(this, { type, sdp: nowhere });
-};
-RTCPeerConnection.prototype.addIceCandidate = async () => {};
-"""
 RECORD_VOLUMES = """
 window.volumes = [];
 const video = document.getElementById("live");
