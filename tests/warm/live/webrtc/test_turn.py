@@ -1,25 +1,15 @@
 """Viewers through a real TURN server, with the credentials that the server gives them."""
 
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 from aiortc import RTCIceServer
 
-from tests.polling import wait_until
-from tests.warm.live.webrtc.receiver import until
+from tests.warm.live.webrtc.receiver import Receiver, until
 from tests.warm.live.webrtc.stage import run, staged
+from tests.warm.live.webrtc.turn_server import SECRET, missing, turn_server
 from warm.live.webrtc.ice_servers import IceServer, named_servers, turn_password
 from warm.settings import BadSettings, Settings, read_settings
-
-SECRET = "north-wind"
-TURNSERVER = shutil.which("turnserver")
-missing = pytest.mark.skipif(
-    TURNSERVER is None, reason="turnserver is missing; install it with: apt-get install coturn"
-)
 
 
 def test_a_password_is_that_of_the_scheme_of_turn_servers_with_a_shared_secret() -> None:
@@ -62,37 +52,8 @@ def test_lists_of_ice_servers_are_taken() -> None:
 
 @pytest.fixture(scope="module")
 def turn_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    folder = tmp_path_factory.mktemp("turn")
-    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    command = [
-        str(TURNSERVER), "-n", "--listening-ip=127.0.0.1", f"--listening-port={port}",
-        f"--relay-ip={own_address()}", "--realm=talk.example", "--use-auth-secret",
-        f"--static-auth-secret={SECRET}", "--no-tls", "--no-dtls", "--no-cli",
-        f"--userdb={folder}/db", f"--pidfile={folder}/pid", "--log-file=stdout",
-    ]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT) as server:
-        try:
-            wait_until(lambda: listens(port), "the TURN server")
-            yield port
-        finally:
-            server.kill()
-
-
-def listens(port: int) -> bool:
-    with closing(socket.socket()) as connection:
-        return connection.connect_ex(("127.0.0.1", port)) == 0
-
-
-def own_address() -> str:
-    """An address of this machine that is not loopback; no packet is sent for it."""
-    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
-        try:
-            probe.connect(("198.51.100.1", 9))
-        except OSError:
-            pytest.skip("this machine has no network interface")
-        return str(probe.getsockname()[0])
+    with turn_server(tmp_path_factory.mktemp("turn")) as port:
+        yield port
 
 
 @missing
@@ -112,6 +73,24 @@ def test_a_viewer_that_has_no_other_path_watches_through_a_turn_server(
             pair = receiver.connection.getTransceivers()[0].receiver.transport.transport
             used = pair._connection._nominated[1].local_candidate
             assert used.type == "relay"
+
+    run(play)
+
+
+@missing
+@pytest.mark.slow
+@pytest.mark.parametrize(("expires_s", "is_relayed"), [(2_000_000_000, True), (1, False)])
+def test_credentials_are_refused_once_their_time_is_over(
+    turn_port: int, expires_s: int, is_relayed: bool
+) -> None:
+    url = f"turn:127.0.0.1:{turn_port}?transport=udp"
+    (given,) = named_servers([url], SECRET, expires_s, "default")
+    server = RTCIceServer(given.url, username=given.username, credential=given.credential)
+
+    async def play() -> None:
+        receiver = Receiver([server], relay=True)
+        assert ("typ relay" in await receiver.offer()) is is_relayed
+        await receiver.close()
 
     run(play)
 
