@@ -115,8 +115,10 @@ def test_the_python_modules_it_names_exist(page: Path) -> None:
 
 @each_page
 def test_the_settings_it_assigns_exist(page: Path) -> None:
-    named = set(re.findall(rf"{ENV_PREFIX}([A-Z_]+)\b", read(page)))
-    assert named - {name.upper() for name in Settings.model_fields} - {"CONFIG", ""} == set()
+    variable = rf"{ENV_PREFIX}([A-Z_]+)\b"
+    of_compose = set(re.findall(rf"\$\{{{variable}", read(ROOT / "compose.yaml")))
+    known = {name.upper() for name in Settings.model_fields} | of_compose | {"CONFIG", ""}
+    assert set(re.findall(variable, read(page))) - known == set()
 
 
 @each_page
