@@ -101,5 +101,5 @@ return arguments[0].map(([audio, video]) => lipSync.follow([
 def test_the_pictures_wait_for_the_sound_step_by_step_and_no_longer_than_needed(run: Any) -> None:
     late_sound = [(1000, 1100), (1000, 1030), (1000, 1005)]
     early_sound = [(1000, 970), (1000, 900), (1000, 900)]
-    assert run(LIP_SYNC, late_sound + early_sound) == [150, 180, 180, 150, 50, 50]
-    assert run(LIP_SYNC, [(None, 5), (5, None), (0, 99)]) == [50, 50, 50]
+    assert run(LIP_SYNC, late_sound + early_sound) == [110, 140, 140, 110, 10, 10]
+    assert run(LIP_SYNC, [(None, 5), (5, None), (0, 99)]) == [10, 10, 10]

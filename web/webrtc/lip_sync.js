@@ -4,8 +4,8 @@
 // Browsers let the pictures wait for it, but some take half a minute to get there. This sets the jitter
 // buffer of the pictures according to the measured distance, once a second.
 
-/** Minimum delay of the pictures: the usual delay of the sound on a good network. */
-export const MIN_TARGET_MS = 50;
+/** Minimum delay of the pictures: enough to even out the times at which they arrive on a good network. */
+export const MIN_TARGET_MS = 10;
 const MAX_TARGET_MS = 400;
 /** Smaller distances are not corrected: they are invisible, and every change makes a picture late. */
 const TOLERANCE_MS = 20;

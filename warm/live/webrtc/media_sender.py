@@ -34,6 +34,10 @@ MAX_ONE_BYTE_ID, MAX_ONE_BYTE_CHARS = 14, 16
 CNAME_ITEM = 1
 NTP_EPOCH_S = 2_208_988_800
 """Seconds from 1900, where NTP counts from, to 1970."""
+SOUND_LATER_S = 0.02
+"""The sound is reported as this much later than the pictures. Browsers take a picture as shown when
+it leaves for the screen, where it is seen one or two refreshes later; so they played the sound 20
+to 40 ms too early, and let the pictures wait for the sound longer than needed."""
 
 
 class MediaSender(RTCRtpSender):
@@ -83,9 +87,11 @@ class MediaSender(RTCRtpSender):
 
     def send_report(self, sample: int, unix_s: float) -> None:
         """Report which place on the feed's clock belongs to a time: receivers play the tracks of a
-        viewer together by these reports, which must agree."""
+        viewer together by these reports."""
         if self.stream is None:
             return
+        if self.kind == "audio":
+            unix_s += SOUND_LATER_S
         info = RtcpSenderInfo(
             ntp_timestamp=int((unix_s + NTP_EPOCH_S) * (1 << 32)),
             rtp_timestamp=self.stream.timestamp(sample),
