@@ -69,9 +69,9 @@ class ProgressFile:
         self._path, self._due_s = path, 0.0
 
     def report(self, stage: str, done: int, total: int) -> None:
-        """Write the progress of a stage, at most every REPORT_EVERY_S."""
+        """Write the progress of a stage, at most every REPORT_EVERY_S, and its end."""
         now_s = time.monotonic()
-        if now_s < self._due_s:
+        if now_s < self._due_s and done < total:
             return
         self._due_s = now_s + REPORT_EVERY_S
         temporary = self._path.with_suffix(".new")

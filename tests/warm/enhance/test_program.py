@@ -9,6 +9,7 @@ from tests.warm.enhance.film_samples import frames, moving_face, packets, write_
 from tests.warm.portraits import MODELS
 from warm.enhance import program
 from warm.enhance.errors import EnhanceError
+from warm.enhance.film import JOINING
 from warm.enhance.program import REFUSED, enhance, main, read_progress, write_enhanced
 from warm.preparer.preparer import shared_settings
 from warm.settings import Settings
@@ -27,9 +28,7 @@ def test_a_film_is_enhanced_and_the_progress_is_written_to_a_file(tmp_path: Path
     enhance({"source": str(film), "out": str(out), "method": "sharpen", "settings": SETTINGS})
     assert len(frames(out)) == 6
     assert packets(out, "audio") == packets(film, "audio")
-    reported = read_progress(out)
-    assert reported is not None
-    assert 0 < reported[1] <= 1
+    assert read_progress(out) == (JOINING, 1.0)
 
 
 def test_a_film_that_is_refused_ends_the_program_with_a_status_and_the_reason(
