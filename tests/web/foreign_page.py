@@ -8,6 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 
 EMPTY = "<!doctype html><title>Another site</title><body></body>"
 REFRESH = '<!doctype html><title>Another site</title><meta http-equiv="refresh" content="0;url={}">'
+LEAVING = """<!doctype html><title>Another site</title><body><script>
+  const {{ reset, redirected }} = Object.fromEntries(new URLSearchParams(location.search));
+  addEventListener("load", () => setTimeout(() => {{ {} }}));
+</script></body>"""
 
 ATTEMPTS = """
 // Sends every request that a page can make to `target`, whose session is `session`. `hop` is an
@@ -165,7 +169,7 @@ NAVIGATIONS = {
     """,
     "replacing the page": "location.replace(reset)",
 }
-"""Scripts that leave the page for `reset`, or for `redirected`, which redirects there."""
+"""Scripts by which `/leave` leaves for its `reset`, or for `redirected`, which redirects there."""
 
 READING = """
 // Reads and changes all it can on its own origin; returns what was answered.
@@ -208,7 +212,10 @@ const answer = async (method, path, more) => {
 
 
 class OtherSite(BaseHTTPRequestHandler):
-    """`/to` redirects to its `url` with its `status`, `/refresh` by a page; all else is empty."""
+    """`/to` redirects to its `url` with its `status`, `/refresh` by a page, `/leave` by a script.
+
+    `/leave` runs the script that its `how` names in `NAVIGATIONS`. All else is empty.
+    """
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
@@ -221,6 +228,8 @@ class OtherSite(BaseHTTPRequestHandler):
             self.end_headers()
         elif url.path == "/refresh":
             self.reply(REFRESH.format(query["url"][0]))
+        elif url.path == "/leave":
+            self.reply(LEAVING.format(NAVIGATIONS[query["how"][0]]))
         else:
             self.reply(EMPTY)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 from selenium.common.exceptions import WebDriverException
@@ -89,10 +89,8 @@ def test_leaving_another_site_for_this_one_leads_to_an_explanation(
     before = state(port, session)
     reset = f"http://{host}:{port}/reset?session_id={session}"
     hop = f"{site}/to?url={quote(reset, safe='')}"
-    for script in NAVIGATIONS.values():
-        visitor.get(f"{site}/")
-        leave = f"const [reset, redirected] = arguments; setTimeout(() => {{ {script} }})"
-        visitor.execute_script(leave, reset, hop)
+    for how in NAVIGATIONS:
+        visitor.get(f"{site}/leave?{urlencode({'how': how, 'reset': reset, 'redirected': hop})}")
         require_explanation(visitor)
     for address in (hop, f"{site}/to?status=307&url={quote(hop, safe='')}", reset):  # typed in
         visitor.get(address)
@@ -104,7 +102,7 @@ def test_leaving_another_site_for_this_one_leads_to_an_explanation(
 
 def require_explanation(browser: Any) -> None:
     wait = WebDriverWait(browser, TIMEOUT_S, 0.05, [WebDriverException])  # raised while it loads
-    wait.until(lambda _: "ForbiddenError" in browser.page_source)
+    wait.until(lambda _: "ForbiddenError" in browser.page_source, "no explanation is shown")
     assert "use the page of this server" in browser.page_source
 
 
