@@ -47,3 +47,17 @@ def test_the_page_is_live_by_the_turn_server_that_the_answer_names(
             page.wait_until_silent()
             assert page.console_errors() == []
             browser.get("about:blank")
+
+
+def test_the_refusal_of_a_turn_server_is_the_reason_why_the_film_is_played(
+    browser: Chrome, tmp_path: Path
+) -> None:
+    port = free_port()
+    (tmp_path / "turn").mkdir()
+    with turn_server(tmp_path / "turn") as turn_port, on_every_page(browser, ONLY_RELAYS):
+        url = f"turn:127.0.0.1:{turn_port}?transport=udp"
+        with serving(tmp_path / "results", port, ice_servers=url, turn_secret="another"):
+            page = LivePage(browser, port, "refused")
+            page.wait(lambda: f"{url} answered 401" in page.reason())
+            assert page.player() == "mse"
+            browser.get("about:blank")

@@ -20,6 +20,7 @@ export class LivePlayer {
   #signal;
   #onDelay;
   #onStalled;
+  #onStarted;
   #onInterrupted;
   #captions = new LiveCaptions();
   #connection = null;
@@ -28,14 +29,16 @@ export class LivePlayer {
 
   /**
    * `url` is the WHEP endpoint of the session. Calls `onDelay(ms)` once a second, and
-   * `onStalled(isStalled)` when the stream stalls and when it goes on.
+   * `onStalled(isStalled)` when the stream stalls and when it goes on, and `onStarted()` and
+   * `onInterrupted()` when the stream reaches the beginning of a clip, or an interruption.
    */
-  constructor(url, playback, { signal, onDelay, onStalled, onInterrupted }) {
+  constructor(url, playback, { signal, onDelay, onStalled, onStarted, onInterrupted }) {
     this.#url = url;
     this.#playback = playback;
     this.#signal = signal;
     this.#onDelay = onDelay;
     this.#onStalled = onStalled;
+    this.#onStarted = onStarted;
     this.#onInterrupted = onInterrupted;
   }
 
@@ -128,6 +131,7 @@ export class LivePlayer {
     receiveMessages(channel, {
       position: (position) => this.#playback.addPosition(position),
       caption: (caption) => this.#captions.add(caption),
+      started: () => this.#onStarted(),
       interrupted: ({ reason }) => this.#noteInterruption(reason),
       end: ({ reason }) => (this.#endReason = reason),
     });

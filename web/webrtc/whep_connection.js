@@ -44,6 +44,8 @@ export class WhepConnection {
   #tag = null;
   #credentials = "";
   #candidates = [];
+  /** Why TURN servers gave no address, for each of them. */
+  #refusals = new Map();
   #isSending = false;
   #isClosed = false;
 
@@ -53,6 +55,7 @@ export class WhepConnection {
     this.#signal = signal;
     signal.addEventListener("abort", () => this.close());
     this.#peer.addEventListener("icecandidate", ({ candidate }) => this.#addCandidate(candidate));
+    this.#peer.addEventListener("icecandidateerror", (event) => this.#noteRefusal(event));
     this.#peer.addEventListener("track", ({ track, receiver }) => {
       setTarget(receiver, JITTER_BUFFER_TARGETS_MS[track.kind]);
       this.#stream.addTrack(track);
@@ -164,17 +167,27 @@ export class WhepConnection {
     if (this.#candidates.length > 0) this.#addCandidate(this.#candidates.pop());
   }
 
+  /** Servers that refuse give a reason; one that cannot be reached is as if it did not exist. */
+  #noteRefusal({ url, errorCode, errorText }) {
+    const isRefused = errorCode >= 300 && errorCode < 700;
+    if (isRefused) this.#refusals.set(url, `${url} answered ${errorCode} ${errorText}`.trim());
+  }
+
+  #noPath(found) {
+    const reasons = this.#refusals.size > 0 ? [...this.#refusals.values()] : ["UDP may be blocked"];
+    return new LiveUnavailable(`no path to the server was found${found}; ${reasons.join(", ")}`);
+  }
+
   async #waitForPath() {
-    const timeout = new LiveUnavailable("no path to the server was found in 5 s; UDP may be blocked");
     const deadline = AbortSignal.any([this.#signal, AbortSignal.timeout(PATH_TIMEOUT_MS)]);
     await new Promise((resolve, reject) => {
       const check = () => {
         const { connectionState: state } = this.#peer;
         if (state === "connected") resolve();
-        else if (state === "failed") reject(new LiveUnavailable("no path to the server was found; UDP may be blocked"));
+        else if (state === "failed") reject(this.#noPath(""));
         else if (state === "closed") reject(new LiveUnavailable("the connection was closed"));
       };
-      deadline.addEventListener("abort", () => reject(timeout));
+      deadline.addEventListener("abort", () => reject(this.#noPath(" in 5 s")));
       this.#peer.addEventListener("connectionstatechange", check);
       check();
     });
