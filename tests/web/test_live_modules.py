@@ -1,5 +1,6 @@
 """Modules of the live stream on their own, imported in a browser."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -91,15 +92,25 @@ def test_a_caption_is_shown_in_its_frames_and_may_be_extended(run: Any) -> None:
 LIP_SYNC = """
 const { LipSync } = await import("/web/webrtc/lip_sync.js");
 const lipSync = new LipSync();
-return arguments[0].map(([audio, video]) => lipSync.follow([
+const follow = ([audio, video]) => lipSync.follow([
   { kind: "audio", estimatedPlayoutTimestamp: audio },
   { kind: "video", estimatedPlayoutTimestamp: video },
-]));
+]);
+return arguments[0].map((measurements) => measurements.map(follow).at(-1));
 """
 
 
 def test_the_pictures_wait_for_the_sound_step_by_step_and_no_longer_than_needed(run: Any) -> None:
-    late_sound = [(1000, 1100), (1000, 1030), (1000, 1005)]
-    early_sound = [(1000, 970), (1000, 900), (1000, 900)]
-    assert run(LIP_SYNC, late_sound + early_sound) == [110, 140, 140, 110, 10, 10]
-    assert run(LIP_SYNC, [(None, 5), (5, None), (0, 99)]) == [10, 10, 10]
+    lates_ms = (100, 30, 5, -30, -100, -100)
+    assert run(LIP_SYNC, seconds(lates_ms)) == [110, 140, 140, 110, 10, 10]
+    assert run(LIP_SYNC, [[pair] * 4 for pair in ((None, 5), (5, None), (0, 99))]) == [10, 10, 10]
+
+
+def test_single_measurements_of_the_distance_do_not_move_the_pictures(run: Any) -> None:
+    assert run(LIP_SYNC, [[(1000, 1000 + late) for late in (0, 5, 90, -5)]]) == [10]
+    assert run(LIP_SYNC, [*seconds([100]), *([pair] for pair in [(1000, 1100)] * 3)]) == [110] * 4
+
+
+def seconds(lates_ms: Sequence[int]) -> list[list[tuple[int, int]]]:
+    """Measurements of a second each: when a sound and a picture of one moment are played."""
+    return [[(1000, 1000 + late)] * 4 for late in lates_ms]

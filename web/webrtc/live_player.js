@@ -110,16 +110,16 @@ export class LivePlayer {
       const streams = await this.#connection.statistics("inbound-rtp");
       const reason = this.#findLoss(streams, arrivals);
       if (reason !== null) return reason;
+      this.#connection.setPictureDelay(tools.lipSync.follow(streams));
       const nowMs = performance.now();
       if (nowMs - arrivals.atMs > STALL_MS !== isStalled) this.#onStalled((isStalled = !isStalled));
       if (nowMs - measuredMs < MEASURING_INTERVAL_MS) continue;
       measuredMs = nowMs;
-      await this.#measure(streams, tools);
+      await this.#measure(streams, tools.delay);
     }
   }
 
-  async #measure(streams, { delay, lipSync }) {
-    this.#connection.setPictureDelay(lipSync.follow(streams));
+  async #measure(streams, delay) {
     const delayMs = delay.measure(streams, await this.#connection.statistics("candidate-pair"));
     if (delayMs === null) return;
     this.#playback.setDelay(delayMs);

@@ -133,7 +133,7 @@ export class WhepConnection {
     if (!/a=rtpmap:\d+ H264\//i.test(offer.sdp)) {
       throw new LiveUnavailable(NO_H264, { isLasting: true });
     }
-    const answer = await this.#post(offer.sdp);
+    const answer = await this.#post(withPauses(offer.sdp));
     const servers = iceServers(answer.headers.get("link"));
     if (servers.length > 0) this.#peer.setConfiguration({ ...this.#peer.getConfiguration(), iceServers: servers });
     this.#credentials = offer.sdp.match(/^a=ice-(ufrag|pwd):.*$/gm).slice(0, 2).join("\r\n");
@@ -192,6 +192,12 @@ export class WhepConnection {
       check();
     });
   }
+}
+
+/** An offer that asks the server to pause in silence: browsers correct the delay of the sound then, at once and unheard. */
+function withPauses(sdp) {
+  const opus = sdp.match(/^a=rtpmap:(\d+) opus\//im)?.[1];
+  return sdp.replace(new RegExp(`^a=fmtp:${opus} .*$`, "m"), "$&;usedtx=1");
 }
 
 /** Not all browsers have it. */

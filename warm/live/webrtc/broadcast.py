@@ -17,6 +17,7 @@ from warm.live.webrtc.film_position import FilmPosition
 from warm.live.webrtc.h264_payloads import h264_payloads
 from warm.live.webrtc.outbox import Medium
 from warm.live.webrtc.shared_rate import PictureRates
+from warm.live.webrtc.silence import Silence
 from warm.live.webrtc.small_pictures import SmallPictures
 from warm.live.webrtc.viewer import Viewer
 
@@ -36,6 +37,7 @@ class Broadcast:
         self._turns: dict[str, int] = {}
         """Packet of sound of each second at which a viewer is checked."""
         self._sounds = 0
+        self._silence = Silence()
         self._position = FilmPosition(feed.fps)
         self._last_position: tuple[int, int | None] = (0, None)
         self._caption: LiveEvent | None = None
@@ -108,9 +110,9 @@ class Broadcast:
 
     def on_sound(self, sound: LiveSound) -> None:
         """Send a packet of sound to all viewers, and check those whose turn it is."""
-        if sound.opus is None:
+        if sound.opus is None or sound.pcm is None:
             return
-        self._send(Medium(kind="audio", payloads=[sound.opus], sample=sound.sample))
+        self._send_sound(sound.opus, self._silence.shorten(sound.opus, sound.pcm), sound.sample)
         self._sounds += 1
         late_s = time.monotonic() - sound.time_s
         self._check(sound.sample + round(late_s * SAMPLE_RATE_HZ))
@@ -132,6 +134,17 @@ class Broadcast:
         unix_s = time.time()
         for viewer in self._viewers:
             viewer.send(medium, unix_s)
+
+    def _send_sound(self, opus: bytes, short: bytes, sample: int) -> None:
+        """`short`: what viewers get that ask for pauses; empty if that is nothing."""
+        unix_s = time.time()
+        whole = Medium(kind="audio", payloads=[opus], sample=sample)
+        part = Medium(kind="audio", payloads=[short], sample=sample)
+        for viewer in self._viewers:
+            if not viewer.wants_pauses:
+                viewer.send(whole, unix_s)
+            elif short:
+                viewer.send(part, unix_s)
 
     def _check(self, sample: int) -> None:
         """`sample`: the present, on the feed's clock."""

@@ -39,6 +39,8 @@ class Offer:
     """Without candidates."""
     kinds: tuple[str, ...]
     """Kinds of its sections, in their order."""
+    wants_pauses: bool
+    """The viewer asks that silence is not sent (`usedtx`, RFC 7587)."""
     ice_fragment: str
     """User fragment of the viewer's ICE; another one in a later message is a restart."""
     candidates: tuple[RTCIceCandidate, ...]
@@ -71,6 +73,7 @@ def read_offer(text: str) -> Offer:
     return Offer(
         sdp=sdp,
         kinds=tuple(section.kind for section in description.media),
+        wants_pauses=any(wants_pauses(section) for section in used),
         ice_fragment=str(ice_names(description.media[0])[0]),
         candidates=tuple(each for each in named if chosen.accepts(each)),
         chosen=chosen,
@@ -181,6 +184,12 @@ def codecs_of(kind: str, section: MediaDescription) -> list[RTCRtpCodecParameter
     """Return the codecs of a section that are sent."""
     common = find_common_codecs(CODECS[kind], section.rtp.codecs)
     return [codec for codec in common if codec.mimeType.lower() == MIME_TYPE[kind]]
+
+
+def wants_pauses(section: MediaDescription) -> bool:
+    """True for a section whose receiver asks that silence is not sent."""
+    codecs = [each for each in section.rtp.codecs if each.mimeType.lower() == MIME_TYPE["audio"]]
+    return any(str(codec.parameters.get("usedtx")) == "1" for codec in codecs)
 
 
 def offered(section: MediaDescription) -> str:

@@ -134,6 +134,11 @@ class Viewer:
             await self._peer.add_candidates(self._candidates)
 
     @property
+    def wants_pauses(self) -> bool:
+        """True if only a part of the packets of a silence should be sent."""
+        return self._offer is not None and self._offer.wants_pauses
+
+    @property
     def is_connected(self) -> bool:
         """True if media can be sent."""
         return self.state == "connected"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ class Received:
     """Of each decoded picture."""
     sounds: list[tuple[int, np.ndarray]] = field(default_factory=list)
     """RTP timestamp and samples of each packet."""
+    packets: list[tuple[int, bytes]] = field(default_factory=list)
+    """RTP timestamp and payload of each packet of sound, as it arrives."""
     reports: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
     """By kind: the times that sender reports have, and their RTP timestamps."""
     messages: list[dict[str, Any]] = field(default_factory=list)
@@ -53,7 +56,7 @@ class Receiver:
             "connectionstatechange", lambda: self.states.append(self.connection.connectionState)
         )
 
-    async def offer(self, *, with_channel: bool = True) -> str:
+    async def offer(self, *, with_channel: bool = True, with_pauses: bool = False) -> str:
         """Return an offer to receive, with all candidates."""
         self.connection.addTransceiver("audio", direction="recvonly")
         self.connection.addTransceiver("video", direction="recvonly")
@@ -64,7 +67,10 @@ class Receiver:
         for transceiver in self.connection.getTransceivers():
             self._note_reports(transceiver.kind, transceiver.receiver)
         await self.connection.setLocalDescription(await self.connection.createOffer())
-        return str(self.connection.localDescription.sdp)
+        offer = str(self.connection.localDescription.sdp)
+        if with_pauses:
+            return re.sub(r"(a=rtpmap:(\d+) opus.*\r\n)", r"\1a=fmtp:\2 usedtx=1\r\n", offer)
+        return offer
 
     async def accept(self, answer: str) -> None:
         """Connect with an answer."""
@@ -114,6 +120,8 @@ class Receiver:
 
         async def note_origin(packet: Any, arrival_time_ms: int) -> None:
             self._origins.setdefault(kind, packet.timestamp)
+            if kind == "audio":
+                self.received.packets.append((packet.timestamp, packet.payload))
             await take(packet, arrival_time_ms)
 
         receiver._handle_rtp_packet = note_origin

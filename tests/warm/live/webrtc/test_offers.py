@@ -46,6 +46,16 @@ def test_an_offer_names_its_sections_and_its_ice_fragment() -> None:
 
 
 @pytest.mark.parametrize(
+    ("parameters", "wants_pauses"),
+    [("", False), ("usedtx=1", True), ("minptime=10;usedtx=1", True), ("usedtx=0", False)],
+)
+def test_an_offer_may_ask_for_pauses_in_silence(parameters: str, wants_pauses: bool) -> None:
+    named = rf"\1a=fmtp:\2 {parameters}\r\n" if parameters else r"\1"
+    text = re.sub(r"(a=rtpmap:(\d+) opus/48000/2\r\n)", named, good_offer())
+    assert read_offer(text).wants_pauses is wants_pauses
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "", "hello", "v=0", "v=0\r\n", "\0\0\0", "{}", "v=0\r\nm=", "v=0\r\nm=audio\r\n",

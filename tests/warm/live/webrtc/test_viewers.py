@@ -23,6 +23,7 @@ from warm.live.webrtc import rung_choice
 from warm.live.webrtc import viewer as viewer_module
 from warm.live.webrtc.candidates import PREFIX
 from warm.live.webrtc.media_sender import SOUND_LATER_S
+from warm.live.webrtc.silence import PAUSE_PACKETS
 
 pytestmark = pytest.mark.slow
 
@@ -65,6 +66,26 @@ def test_the_reports_to_the_receiver_place_the_sound_just_after_its_pictures() -
             await until(lambda: any(time >= flash - 0.1 for time in heard()), "its beep")
             late = min((time - flash for time in heard()), key=abs)
             assert abs(late - SOUND_LATER_S) <= 0.021  # a packet has 20 ms
+
+    run(play)
+
+
+def test_a_viewer_that_asks_for_pauses_gets_all_of_the_sound_and_a_part_of_the_silence() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            whole, _ = await stage.connect()
+            receiver = Receiver()
+            stage.receivers.append(receiver)
+            offer = await receiver.offer(with_pauses=True)
+            viewer = await stage.viewers.connect("default", offer, "198.51.100.1", True)
+            await receiver.accept(viewer.answer)
+            packets = receiver.received.packets
+            await until(lambda: len(packets) > 60, "a second of sound")
+            assert steps([stamp for stamp, _ in whole.received.packets]) == {960}
+            assert steps([stamp for stamp, _ in packets]) == {960, PAUSE_PACKETS * 960}
+            for (stamp, payload), (after, _) in pairwise(packets):
+                assert ((after - stamp) % (1 << 32) > 960) == (len(payload) == 1)
+            assert max(np.abs(samples).max() for _, samples in receiver.received.sounds) > 8000
 
     run(play)
 
