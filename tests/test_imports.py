@@ -26,6 +26,12 @@ def test_the_embedded_engine_starts_without_the_neural_packages() -> None:
     assert loaded == []
 
 
+def test_the_server_imports_no_package_for_one_function_of_it() -> None:
+    imports = "import app, warm.engines.viseme.engine, sys"
+    done = run("-c", f"{imports}; print('scipy.signal' in sys.modules)")
+    assert done.stdout.strip() == "False", done.stderr
+
+
 def test_the_command_imports_nothing_slow_before_it_knows_its_subcommand() -> None:
     done = run("-c", "import warmtalk, sys; print([n for n in sys.modules if '.' not in n])")
     assert done.returncode == 0, done.stderr

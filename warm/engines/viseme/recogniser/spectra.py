@@ -5,9 +5,9 @@ from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from warm.engines.viseme.recogniser.loudness_range import loudness_range
+from warm.engines.viseme.recogniser.resampling import resample
 from warm.engines.viseme.shape import CURVE_HZ, Curve
 
 Spectra = NDArray[np.float32]
@@ -30,8 +30,7 @@ def resampled(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]
     if rate_hz == SAMPLE_RATE_HZ:
         return samples
     common = gcd(rate_hz, SAMPLE_RATE_HZ)
-    whole = resample_poly(samples, SAMPLE_RATE_HZ // common, rate_hz // common)
-    return np.asarray(whole, np.float32)
+    return resample(samples, SAMPLE_RATE_HZ // common, rate_hz // common)
 
 
 def band_levels(
