@@ -296,8 +296,6 @@ class Runtime:
         """
         if isinstance(spoken, PlainText):
             check_styles(spoken, self._voices, choice)
-        self.check_ready()
-        self.avatar_cache.fetch(session.choices.avatar_id or self.avatar_cache.pinned_id)
         job = SpeakJob(
             session=session,
             text=spoken.text,
@@ -309,7 +307,13 @@ class Runtime:
             ending=ending,
             actions=actions,
         )
-        self._thread.submit(job)
+        try:
+            self.check_ready()
+            self.avatar_cache.fetch(session.choices.avatar_id or self.avatar_cache.pinned_id)
+            self._thread.submit(job)
+        except Exception as error:
+            job.fail(error)
+            raise
         return job
 
     def recording(self, chunks: Iterable[bytes], text: str = "") -> GivenSound:
@@ -374,7 +378,7 @@ class Runtime:
             )
             self._thread.submit(job)
         except Exception:
-            given.cancel()
+            given.close()
             raise
         return job
 

@@ -1,12 +1,14 @@
 """Given sound: a recording that is spoken in place of a text."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
 from isolation.item import Item
+from isolation.process import RequestCancelled
 from isolation.standby import Standby
 from session.film import SAMPLE_RATE_HZ
 from tts.speech import Samples
@@ -61,7 +63,12 @@ class GivenSound:
         self._error: Exception | None = None
         """The error that ended a stream."""
         self._is_cancelled = False
-        self._pieces: Iterator[Samples] | None = None
+        self._first: Samples | None = None
+        """The first piece, until it is taken."""
+        self._rest: Generator[Samples, None, None] | None = None
+        """The pieces after it; None before `begin`."""
+        self._turn = Lock()
+        """Held by the thread that waits for the next piece."""
 
     @classmethod
     def from_file(cls, path: Path, *, text: str = "", longest_s: float = math.inf) -> "GivenSound":
@@ -100,12 +107,12 @@ class GivenSound:
 
         Raises MediaError for a recording that cannot be spoken. Later calls do nothing.
         """
-        if self._pieces is not None:
-            return
-        read = self._whole if self._source.is_file else self._arriving
-        pieces = read()
-        first = next(pieces)
-        self._pieces = joined(first, pieces)
+        with self._turn:
+            if self._rest is not None:
+                return
+            rest = self._whole() if self._source.is_file else self._arriving()
+            self._first = next(rest)
+            self._rest = rest
 
     def pieces(self) -> Iterator[Samples]:
         """Yield 48 kHz samples within ±1 from the first one on. To be iterated once.
@@ -113,13 +120,34 @@ class GivenSound:
         Raises MediaError where the recording breaks off, and RequestCancelled after `cancel`.
         """
         self.begin()
-        assert self._pieces is not None
-        return self._pieces
+        while (piece := self._next()) is not None:
+            yield piece
 
     def cancel(self) -> None:
         """End the decoder. Any thread."""
         self._is_cancelled = True
         self._source.close()
+
+    def close(self) -> None:
+        """End the decoder, and wait for its end. Any thread.
+
+        Its process would otherwise wait for a collection of garbage: this object and the reading
+        refer to each other.
+        """
+        self.cancel()
+        with self._turn:
+            self._first = None
+            if self._rest is not None:
+                self._rest.close()
+
+    def _next(self) -> Samples | None:
+        """Wait for the next piece; None after the last."""
+        with self._turn:
+            if self._is_cancelled:
+                raise RequestCancelled("the recording is no longer needed")
+            assert self._rest is not None
+            piece, self._first = self._first, None
+            return next(self._rest, None) if piece is None else piece
 
     def _items(self) -> Iterator[Item]:
         """Yield the items of the source, and note their facts."""
@@ -137,7 +165,7 @@ class GivenSound:
             assert item.array is not None
             yield np.clip(item.array, -8.0, 8.0)  # floats may be anything
 
-    def _whole(self) -> Iterator[Samples]:
+    def _whole(self) -> Generator[Samples, None, None]:
         """Measure a file, then yield its pieces."""
         meter, detector, count = LevelMeter(), SoundDetector(), 0
         for samples in self._samples():
@@ -152,7 +180,7 @@ class GivenSound:
         for samples in self._samples():
             yield amplified(samples, gain_db)
 
-    def _arriving(self) -> Iterator[Samples]:
+    def _arriving(self) -> Generator[Samples, None, None]:
         """Yield the pieces of a stream once there is sound."""
         samples, gain = self._samples_until_error(), CausalGain()
         zeros, first = self._until_sound(samples)
@@ -210,9 +238,3 @@ def silent(samples: int) -> RecordingSilent:
         f"The recording is silent: nothing in its {samples / SAMPLE_RATE_HZ:.1f} s is louder than "
         "-65 dB of full scale. Check the microphone, and send it again."
     )
-
-
-def joined(first: Samples, rest: Iterator[Samples]) -> Iterator[Samples]:
-    """Yield `first`, then the others."""
-    yield first
-    yield from rest

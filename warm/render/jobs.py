@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Condition
+from threading import Condition, Thread
 from typing import Generic, Literal, TypeVar
 
 from session.film import ClipRecord, Fragment
@@ -378,8 +378,8 @@ class SpeakJob:
                 return
             self._error = error
             self._changed.notify_all()
-        if self.given is not None:
-            self.given.cancel()
+        if self.given is not None:  # closed elsewhere: this may be the render thread
+            Thread(target=self.given.close, name="recording-end", daemon=True).start()
         if self.growing is not None:
             self.growing.close()
 

@@ -68,7 +68,7 @@ class SoundReader:
 
     def release(self) -> None:
         """End the decoder."""
-        self._given.cancel()
+        self._given.close()
 
     def _begun(self) -> GivenSentence:
         """The sentence with its first piece."""

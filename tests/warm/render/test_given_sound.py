@@ -1,6 +1,8 @@
 """A recording becomes a clip while it is still arriving; its length is not known before its end."""
 
+import gc
 import math
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -223,3 +225,41 @@ def test_nothing_of_a_recording_runs_on_after_its_clip(
         lambda: all(each.name != "recording" for each in threading.enumerate()),
         "the end of the thread that sends the recording",
     )
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.usefixtures("no_collection")
+def test_no_decoder_waits_for_a_collection_of_garbage(
+    runtime: Runtime, streamed: Streamed, tmp_path: Path
+) -> None:
+    """Catches processes and pipes that stay when recordings are interrupted or refused."""
+    path = tmp_path / "given.wav"
+    path.write_bytes(wav_of(babble(6.0)))
+    session = session_of(runtime)
+    runtime.speak(session, "Yes.", runtime.choose()).result()
+    before = open_files()
+    for _ in range(4):
+        microphone = Microphone()
+        microphone.send(WAV[:60_000])
+        for given in (streamed(microphone), GivenSound.from_file(path)):
+            job = runtime.speak_sound(session, given)
+            next(event for event in job.events() if isinstance(event, FragmentCommitted))
+            assert runtime.interrupt(session).interrupted
+            assert job.result().interrupted
+        microphone.send(None)
+        begun = GivenSound.from_file(path)
+        begun.begin()
+        job = SpeakJob(session=session, text="", choice=runtime.choose(), given=begun)
+        job.fail(MediaError("not spoken"))
+    wait_until(lambda: open_files() <= before + 4, "the end of the decoders", 20)
