@@ -87,7 +87,7 @@ class Dispatcher:
             while True:
                 changed = self._changed
                 if not attempts or self._clock() >= due_s:
-                    due_s = self._begin(work, attempts)
+                    due_s = self._begin(work, attempts, is_suspect=deaths > 0)
                 done = await wait_for_any(attempts, changed, due_s - self._clock())
                 for task in done:
                     actor = attempts.pop(task)
@@ -109,16 +109,25 @@ class Dispatcher:
             for task in attempts:
                 task.cancel()
 
-    def _begin(self, work: Work, attempts: dict[asyncio.Task[Any], Actor]) -> float:
-        """Give the work to another actor, if there is one; return the deadline of its answer."""
+    def _begin(
+        self, work: Work, attempts: dict[asyncio.Task[Any], Actor], *, is_suspect: bool
+    ) -> float:
+        """Give the work to another actor, if there is one; return the deadline of its answer.
+
+        `is_suspect`: an actor has ended while it had the work. Others get it only if they are
+        alive: when several actors end at once, the work is not the cause.
+        """
         actor = self._choose(work, attempts.values())
         if actor is None:
             return float("inf") if not attempts else self._clock() + self._deadline_s
         for late in attempts.values():
             late.replays += 1
         actor.batches += 1
-        asked = actor.ask(work.method, *work.arguments, frames=work.frames)
-        attempts[asyncio.create_task(self._attempt(actor, work, asked))] = actor
+        if is_suspect:
+            attempt = self._careful_attempt(actor, work)
+        else:
+            attempt = self._attempt(actor, work, ask(actor, work))
+        attempts[asyncio.create_task(attempt)] = actor
         return self._clock() + max(self._deadline_s, SLACK * actor.expected_s(work.method))
 
     def _choose(self, work: Work, busy: Collection[Actor]) -> Actor | None:
@@ -133,6 +142,15 @@ class Dispatcher:
         candidates = punctual or spares or ([] if busy else usable)
         return min(candidates, key=lambda actor: rank(actor, work), default=None)
 
+    async def _careful_attempt(self, actor: Actor, work: Work) -> Any:
+        """As `_attempt`, after a sign of life of the actor."""
+        try:
+            await actor.ask("facts")
+        except ActorGone as gone:
+            gone.was_working = False
+            raise
+        return await self._attempt(actor, work, ask(actor, work))
+
     async def _attempt(self, actor: Actor, work: Work, asked: asyncio.Future[Any]) -> Any:
         """Wait for an actor's answer; raises ActorGone and the errors of the engine."""
         ahead, started_s = actor.outstanding, self._clock()
@@ -140,7 +158,7 @@ class Dispatcher:
         if error_name(answer) == "unknown_avatar":
             for avatar_id, digest in answer["keys"]:
                 await self._ship(actor, (avatar_id, digest))
-            answer = await actor.ask(work.method, *work.arguments, frames=work.frames)
+            answer = await ask(actor, work)
         elif error_name(answer) is None:
             actor.note_pace(work.method, (self._clock() - started_s) / max(1, ahead))
         return checked(answer)
@@ -150,6 +168,11 @@ def divided(frames: int, actors: int) -> list[int]:
     """Return the sizes of equal parts, at most one per actor, of at least SMALLEST_PART frames."""
     count = max(1, min(actors, frames // SMALLEST_PART))
     return [frames * (index + 1) // count - frames * index // count for index in range(count)]
+
+
+def ask(actor: Actor, work: Work) -> asyncio.Future[Any]:
+    """Give the work to an actor; the future gets its answer."""
+    return actor.ask(work.method, *work.arguments, frames=work.frames)
 
 
 def rank(actor: Actor, work: Work) -> tuple[int, bool, int]:

@@ -29,6 +29,7 @@ class FakeLink:
         """True if its last start was of low priority."""
         self.error: dict[str, Any] | None = None
         """Answer to every `draw` instead of patches."""
+        self.dies_drawing = False
         self.start_error: dict[str, Any] | None = None
         self.takes_s = 0.0
         self._changed = asyncio.Event()
@@ -72,6 +73,9 @@ class FakeLink:
         self.loaded.discard(key)
 
     def _draw(self, keys: list[Any], frames: list[int], _features: Any) -> Any:
+        if self.dies_drawing:
+            self.die()
+            raise ActorGone(f"link {self.number} has died")
         if self.error is not None:
             return self.error
         missing = [key for key in set(keys) if tuple(key) not in self.loaded]

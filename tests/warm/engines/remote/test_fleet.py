@@ -218,6 +218,30 @@ def test_a_batch_that_ends_several_actors_fails() -> None:
     run(test)
 
 
+def test_a_batch_waits_for_new_actors_if_all_of_them_had_ended_before_it() -> None:
+    async def test() -> None:
+        rig = Rig(4)
+        await rig.start()
+        for link in rig.links:
+            link.die()
+        assert await rig.draw() in range(4)
+        assert all(actor.restarts for actor in rig.fleet.actors)
+
+    run(test)
+
+
+def test_a_batch_that_ends_every_process_that_draws_it_fails() -> None:
+    async def test() -> None:
+        rig = Rig(4)
+        await rig.start()
+        for link in rig.links:
+            link.dies_drawing = True
+        with pytest.raises(BatchKillsActors, match="3 actors ended, one after another"):
+            await rig.draw()
+
+    run(test)
+
+
 def test_an_avatar_is_stored_once_and_shipped_once_to_each_actor() -> None:
     async def test() -> None:
         rig = Rig(3)
