@@ -2,7 +2,6 @@
 
 import gc
 import math
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -236,7 +235,7 @@ def no_collection() -> Iterator[None]:
 
 
 def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 @pytest.mark.usefixtures("no_collection")
