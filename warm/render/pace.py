@@ -59,7 +59,7 @@ class Pace:
 
     @property
     def fps(self) -> float | None:
-        """The measured pace; None before there is a measurement."""
+        """The measured pace, 0 if nothing was written; None before there is a measurement."""
         return self._frames / self._spent_s if self._spent_s >= LEAST_S else None
 
     def observe(self, now_s: float, frames: float, *, is_working: bool) -> None:

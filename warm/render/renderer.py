@@ -194,11 +194,11 @@ class Renderer:
     def next_end_s(self, is_relevant: Callable[[SpeakJob], bool]) -> float:
         """Estimate of the time until one of the relevant clips ends, or any if none is relevant.
 
-        Any thread.
+        0 without clips, and if nothing has been written yet. Any thread.
         """
         clips = self.live_clips
         pace = self._context.places.pace.fps
-        if not clips or pace is None:
+        if not clips or not pace:
             return 0.0
         ends_s = [
             clip.expected_frames

@@ -305,7 +305,7 @@ class RenderThread:
             )
 
         end_s = self._renderer.next_end_s(is_relevant)
-        return min(MAX_RETRY_S, max(1, math.ceil(end_s)))
+        return max(1, math.ceil(min(MAX_RETRY_S, end_s)))
 
     def _drain_if_ended(self) -> None:
         """Fail everything in the queue if the thread has ended."""

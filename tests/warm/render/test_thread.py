@@ -28,6 +28,7 @@ from tts.voice import BadSpeechRequest, VoiceChoice
 from warm.engines.base import PatchRequest, PendingPatches
 from warm.render.health import NotReady
 from warm.render.jobs import FragmentCommitted, Interrupted, SpeakJob, SpeakResult, SpeechReady
+from warm.render.pace import Pace
 from warm.render.shares import QueueFull
 from warm.render.utterances import TAIL_FRAMES
 from warm.runtime import Runtime
@@ -215,9 +216,12 @@ def test_a_removal_ends_the_clip_and_the_waiting_requests_of_its_session_only(
     assert other.result().session_clips == 1
 
 
+@pytest.mark.parametrize("pace", [None, 0.0, 1e-310, 40.0])
 def test_a_full_queue_refuses_requests_and_completes_the_queued_ones(
-    runtime: Runtime, choice: VoiceChoice
+    pace: float | None, runtime: Runtime, choice: VoiceChoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The pace is 0 if the first fragment is not on disk after some work, as on a busy machine."""
+    monkeypatch.setattr(Pace, "fps", property(lambda _: pace))
     jobs = [runtime.speak(session_of(runtime), " ".join([TEXT] * 6), choice)]
     next(jobs[0].events())
     jobs += [
