@@ -8,7 +8,7 @@
 export const MIN_TARGET_MS = 10;
 const MAX_TARGET_MS = 400;
 /** Smaller distances are not corrected: they are invisible, and every change makes a picture late. */
-const TOLERANCE_MS = 20;
+const TOLERANCE_MS = 10;
 /** Measurements of one correction. One alone may be off by 60 ms: sound is taken by the loudspeaker in large pieces. */
 const MEASUREMENTS = 4;
 /** The largest change of the delay that browsers make within a second. */
