@@ -23,7 +23,7 @@ WIDTH, HEIGHT, FRAMES = 96, 80, 10
 MOUTH = (36, 48)
 """Position of the patch in the frame: x, y."""
 PATCH = 24
-WARM_TIMEOUT_S = 30
+WARM_TIMEOUT_S = 60
 ACTION_FRAMES = {"wave": 30, "hide": 40}
 HIDDEN = 16
 """Frames of the action `hide` that show no mouth."""

@@ -13,7 +13,7 @@ import numpy as np
 from websockets.sync.client import ClientConnection, connect
 
 HEADER = struct.Struct("<BBHIqQII")
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 def noise(seconds: float, rate_hz: int, *, silence_s: float = 0.0, seed: int = 0) -> bytes:

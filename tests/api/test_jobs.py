@@ -19,7 +19,7 @@ from warm.jobs.job import Job
 from warm.jobs.jobs import Jobs
 from warm.settings import Settings
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 CONTENT = "0123456789"
 
 

@@ -158,7 +158,7 @@ def test_a_viewer_who_joins_while_a_clip_is_played_first_sees_its_part_from_the_
     live.speak("late", SENTENCE * 2).join(60)  # rendered faster than it is played
     live.watch("late")
     wait_until(lambda: live.frames("late"), "speech")
-    wait_until(lambda: "finished" in live.kinds("late"), "its end", timeout_s=30)
+    wait_until(lambda: "finished" in live.kinds("late"), "its end")
     frames = list(dict.fromkeys(live.frames("late")))
     film = live.film("late")
     live.check_whole("late", frames, range(frames[0], len(film)))

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 SERVER = Path(__file__).with_name("tiny_server.py")
 TEXT = "Hello there, my friend."
 NOBODY = 65534
-PATIENCE_S = 30
+PATIENCE_S = 60
 PICTURE_S = 1 / 25
 
 

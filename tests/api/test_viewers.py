@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 SERVER = Path(__file__).with_name("tiny_server.py")
 PLACES = 32
 """The default of `max_watchers`."""
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 @contextmanager

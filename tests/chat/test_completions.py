@@ -272,14 +272,14 @@ def test_every_wait_for_the_model_has_a_limit(
 ) -> None:
     error = error_of(server, script, limits)
     assert isinstance(error, ModelTimeout) and setting in str(error)
-    wait_until(lambda: server.left, "the server to see that the client left", 10)
+    wait_until(lambda: server.left, "the server to see that the client left")
 
 
 def test_an_endless_reply_is_cut_off_like_a_long_one(server: ScriptedServer) -> None:
     said, ending = asked(server, Script(endless=True), ReplyLimits(max_chars=1000))
     assert len(said) == 1000
     assert ending is not None and (ending.reason, ending.model) == ("length", MODEL)
-    wait_until(lambda: server.left, "the server to see that the client left", 10)
+    wait_until(lambda: server.left, "the server to see that the client left")
 
 
 @pytest.mark.parametrize("style", ["openai", "llama.cpp"])
@@ -290,11 +290,11 @@ def test_a_cancelled_reply_ends_at_once_and_the_server_sees_it(
     server.script = Script(first_s=30, style=style)
     with model_of(server) as model:
         reply = model.reply(HELLO, ReplyOptions())
-        wait_until(lambda: server.received, "the request", 10)
+        wait_until(lambda: server.received, "the request")
         threading.Timer(0.05, reply.cancel).start()
         with pytest.raises(ReplyCancelled):
             list(reply)
-    wait_until(lambda: server.left, "the server to see that the client left", 10)
+    wait_until(lambda: server.left, "the server to see that the client left")
 
 
 def test_closing_the_model_cancels_its_replies(server: ScriptedServer) -> None:
@@ -321,7 +321,7 @@ def test_the_state_has_the_outcome_of_the_last_request(server: ScriptedServer) -
         assert model.state().phase == "ready" and "chat_key" in model.state().detail
     with model_of(server) as model:
         model.prepare()
-        wait_until(lambda: model.state().phase == "ready", "the server's answer", 10)
+        wait_until(lambda: model.state().phase == "ready", "the server's answer")
 
 
 def test_a_server_that_accepts_and_never_answers_is_given_up() -> None:

@@ -13,7 +13,7 @@ from tests.polling import wait_until
 
 SHIPPED = ROOT / "configs" / "deploy"
 PREFIX = "/talk"
-START_S = 30.0
+START_S = 60.0
 STOP_S = 10.0
 INSTALL = {
     "nginx": "nginx is missing; install it with `apt-get install nginx-light`",

@@ -143,7 +143,7 @@ def test_a_silent_session_moves_to_the_head_that_the_proxy_chose(found: Cluster)
             lambda: found[other].ask("GET", "/sessions/moving", **routed).head == other,
             f"head {other} to get the session",
         )
-        received = events.result(timeout=30).content.decode()
+        received = events.result(timeout=60).content.decode()
     assert "event: fragment" in received
     assert "event: reset" not in received  # the film continues elsewhere
     body = {"text": "After.", "session_id": "moving"}

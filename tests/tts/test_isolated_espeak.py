@@ -34,7 +34,7 @@ OVERFLOW = "s'" * 70
 DASHES = "---hello"
 """Reads a null pointer in espeak with the Danish voices: SIGSEGV."""
 KILLERS = [("en-US", OVERFLOW), ("en-GB", OVERFLOW)]
-TIMEOUT_S = 30
+TIMEOUT_S = 60
 
 MISBEHAVING = """
 import os, sys, time

@@ -27,7 +27,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 SERVER = Path(__file__).with_name("page_server.py")
-TIMEOUT_S = 40
+TIMEOUT_S = 60
 MAX_FRAME_INTERVAL_MS = 100
 """If two samples are farther apart than this, the browser has skipped repaints."""
 MAX_HEAD_SPEED_PX_PER_MS = 0.05

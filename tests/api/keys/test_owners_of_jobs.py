@@ -13,7 +13,7 @@ from tests.warm.jobs.gated_handler import GatedHandler
 from warm.jobs.job import Job
 from warm.jobs.jobs import Jobs
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture

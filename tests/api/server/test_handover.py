@@ -69,7 +69,7 @@ def running(listener: socket.socket, app: Echo) -> Iterator[EventLoop]:
     finally:
         is_over.set()
         loop.wake()
-        thread.join(30)
+        thread.join(60)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_the_connection_continues_with_the_receiver(
     sock.sendall(b"hello")
     assert read_until(sock, b"HELLO") == b"HELLO"
     sock.shutdown(socket.SHUT_WR)
-    assert app.ended.wait(30)
+    assert app.ended.wait(60)
     assert sock.recv(10) == b""
     assert not app.abandoned.is_set()
 
@@ -156,7 +156,7 @@ def test_other_connections_are_served_meanwhile_and_the_loop_can_end(
     sock.sendall(b"still here")
     assert read_until(sock, b"STILL HERE") == b"STILL HERE"
     sock.close()
-    assert app.ended.wait(30)
+    assert app.ended.wait(60)
 
 
 def test_a_view_that_fails_after_its_response_hands_nothing_over(
@@ -170,7 +170,7 @@ def test_a_view_that_fails_after_its_response_hands_nothing_over(
     sock, _ = client
     sock.sendall(REQUEST)
     assert read_until(sock, b"}").startswith(b"HTTP/1.1 500")
-    assert app.abandoned.wait(30)
+    assert app.abandoned.wait(60)
     assert not app.ended.is_set()
 
 
@@ -182,14 +182,14 @@ def test_a_client_that_leaves_before_the_response_is_not_handed_over(
 
     def wait() -> Iterable[bytes]:
         asked.set()
-        assert may_answer.wait(30)
+        assert may_answer.wait(60)
         return ()
 
     app.after_response = wait
     sock.sendall(REQUEST)
-    assert asked.wait(30)
+    assert asked.wait(60)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
     may_answer.set()
-    assert app.abandoned.wait(30)
+    assert app.abandoned.wait(60)
     assert not app.ended.is_set()

@@ -318,7 +318,7 @@ def test_it_works_on_a_unix_socket_and_behind_a_proxy_until_the_server_stops(
                     proxied.receive()
             with pytest.raises(ConnectionClosed):
                 while True:
-                    local.recv(timeout=30)
+                    local.recv(timeout=60)
             again = reopened(held, f"ws://127.0.0.1:{port}/talk")
             again.say(noise(0.2, 24_000), "b")
             assert again.wait_for("finished", own=True)["position_s"] == 0.2

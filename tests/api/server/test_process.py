@@ -62,7 +62,7 @@ def test_a_stop_finishes_the_fragment_closes_the_film_and_ends_every_response(
         with server.ask("GET", "/session/stream?from=0") as stream:
             server.process.send_signal(signal.SIGTERM)
             rest, received = speaking.read().decode(), stream.read()
-    assert server.process.wait(30) == 0
+    assert server.process.wait(60) == 0
     assert "event: error" in rest
     assert '"kind": "InterruptedError"' in rest
     film = server.results / "full_session.mp4"

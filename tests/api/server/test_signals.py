@@ -72,8 +72,8 @@ def test_the_worker_ends_soon_after_its_master_was_killed_although_somebody_watc
         with server.ask("GET", "/session/stream?from=0") as stream, closing(idle):
             assert stream.read(4)
             server.process.kill()
-            wait_until(lambda: is_refused(server), "the port is free", timeout_s=10)
-            wait_until(lambda: not is_alive(worker), "the worker has ended", timeout_s=10)
+            wait_until(lambda: is_refused(server), "the port is free")
+            wait_until(lambda: not is_alive(worker), "the worker has ended")
 
 
 def is_alive(pid: int) -> bool:

@@ -135,7 +135,7 @@ def test_the_process_gives_way_and_answers_only_with_the_key(loaded: EmbeddedMod
         ("/slots", server.key, 501),
         ("/", server.key, 404),
     ):
-        connection = http.client.HTTPConnection(address.netloc, timeout=30)
+        connection = http.client.HTTPConnection(address.netloc, timeout=60)
         connection.request("GET", path, headers={"Authorization": f"Bearer {key}"})
         assert connection.getresponse().status == status, path
         connection.close()

@@ -19,7 +19,7 @@ from tts.espeak.isolated import COMMAND
 from tts.voice import VoiceUnavailable
 from tts.workers.pool import WorkerPool
 
-TIMEOUT_S = 30
+TIMEOUT_S = 60
 SLOW = """
 import sys, time
 from pathlib import Path

@@ -32,7 +32,7 @@ class GatedEngine(LoudnessEngine):
         self.is_lost = False
 
     def load(self) -> None:
-        assert self.gate.wait(30)
+        assert self.gate.wait(60)
         self.loads += 1
         if self.faults:
             raise self.faults.pop(0)
@@ -66,7 +66,7 @@ class Harness:
 
     def wait(self) -> str:
         """Return the state after the current load has ended."""
-        assert self.notified.wait(30)
+        assert self.notified.wait(60)
         self.notified.clear()
         return self.update()
 
@@ -310,7 +310,7 @@ def test_a_clip_that_waits_for_a_lost_engine_is_interrupted_once_it_is_back(
         stopping = Thread(target=runtime.interrupt, args=(other.session,))
         stopping.start()
         engine.gate.set()
-        stopping.join(30)
+        stopping.join(60)
         assert other.result().interrupted
 
 
@@ -327,5 +327,5 @@ def follow_until_one_fails(jobs: list[SpeakJob]) -> tuple[SpeakJob, list[Excepti
 
     for job in jobs:
         Thread(target=follow, args=(job,), daemon=True).start()
-    job, error = ended.get(timeout=30)
+    job, error = ended.get(timeout=60)
     return job, [error] if error is not None else []

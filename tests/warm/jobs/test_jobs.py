@@ -27,7 +27,7 @@ from warm.jobs.errors import (
 from warm.jobs.job import Job
 from warm.jobs.jobs import Jobs
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 def submit(jobs: Jobs, owner: str = "", key: str | None = None, **request: object) -> Job:

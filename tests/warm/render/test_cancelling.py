@@ -17,7 +17,7 @@ from warm.sessions.session import Session
 from warm.settings import Settings
 
 LONG = " ".join(["The open ocean always amazes all of us."] * 200)
-TIMEOUT_S = 30
+TIMEOUT_S = 60
 
 
 class Client:

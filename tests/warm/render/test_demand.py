@@ -26,7 +26,7 @@ from warm.sessions.films import SessionFilms
 from warm.sessions.session import Session
 from warm.settings import Settings
 
-TIMEOUT_S = 30
+TIMEOUT_S = 60
 IDLE_S = 60.0
 
 

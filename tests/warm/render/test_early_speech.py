@@ -18,7 +18,7 @@ from warm.sessions.session import Session
 from warm.settings import Settings
 
 TEXT = "Good morning. How can I help you?"
-TIMEOUT_S = 15
+TIMEOUT_S = 60
 
 
 class Opening:

@@ -41,4 +41,4 @@ def test_no_encoder_waits_for_a_collection_of_garbage(runtime: Runtime) -> None:
                 job.result()
         else:
             job.result()
-    wait_until(lambda: native_threads() <= before + 2, "the end of the encoders", 20)
+    wait_until(lambda: native_threads() <= before + 2, "the end of the encoders")

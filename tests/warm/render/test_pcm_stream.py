@@ -193,7 +193,7 @@ def test_each_picture_follows_its_sound_and_the_film_has_no_tiny_fragments(
     for at in range(10 * 2 * STEP, len(data), 2 * STEP):
         before = sink.frames
         stream.write(data[at : at + 2 * STEP])
-        wait_until(lambda: sink.frames > before, "the picture of 40 ms of sound", 20)  # noqa: B023
+        wait_until(lambda: sink.frames > before, "the picture of 40 ms of sound")  # noqa: B023
     stream.end()
     job.result()
     fragments = [event.fragment for event in job.live_events if hasattr(event, "fragment")]

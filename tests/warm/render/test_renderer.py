@@ -100,7 +100,7 @@ class BlockingFilm(FilmWriter):
     def _append(  # type: ignore[no-untyped-def]
         self, *given, **named
     ) -> Fragment:
-        self.may_continue.wait(30)
+        self.may_continue.wait(60)
         return super()._append(*given, **named)
 
 
@@ -194,7 +194,7 @@ def stepped(tmp_path: Path, voices: VoiceRegistry) -> Iterator[SteppedRenderer]:
             film.may_continue.set()
     for clip in stepped.renderer.clips:
         clip.fail(RuntimeError("the test is over"))
-        assert clip.wait(30)
+        assert clip.wait(60)
         with pytest.raises(RuntimeError, match="the test is over"):
             clip.result()
     for film in stepped.films.values():

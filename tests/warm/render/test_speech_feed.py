@@ -21,7 +21,7 @@ from warm.settings import Settings
 
 RATE_HZ = 24_000
 CHOICE = VoiceChoice(voice="patient", language="en", speed=1.0)
-TIMEOUT_S = 30
+TIMEOUT_S = 60
 
 
 class PatientSpeech:

@@ -27,7 +27,7 @@ from warm.settings import Settings
 
 pytestmark = pytest.mark.slow
 
-TIMEOUT_S = 30
+TIMEOUT_S = 60
 TEXT = "Hello world. This is the second sentence."
 
 

@@ -19,7 +19,7 @@ LIMITS = SessionLimits(
 )
 CACHE_LIMITS = AvatarCacheLimits(max_bytes=10**9, ttl_s=0)
 
-TIMEOUT_S = 30
+TIMEOUT_S = 60
 
 
 class Server:

@@ -22,7 +22,7 @@ from warm.sessions.sessions import Sessions
 from warm.sessions.trash import Trash
 from warm.sessions.voice_choice import Choices
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 class Died(BaseException):

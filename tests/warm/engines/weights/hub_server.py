@@ -109,7 +109,7 @@ class HubHandler(BaseHTTPRequestHandler):
         self.wfile.write(body[:cut])
         self.wfile.flush()
         if self.hub.stall is not None:
-            self.hub.stall.wait(30)
+            self.hub.stall.wait(60)
         self.close_connection = True
 
 

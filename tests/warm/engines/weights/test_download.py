@@ -158,7 +158,7 @@ def test_a_killed_download_is_resumed(tmp_path: Path) -> None:
             with pytest.raises(subprocess.TimeoutExpired):
                 child.wait(0.02)
         child.kill()
-        child.wait(10)
+        child.wait(60)
         assert not target.exists()
         have = remote_file.partial_path(target).stat().st_size
         fetch(remote_file, target, endpoint=hub.url)

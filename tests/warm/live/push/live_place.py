@@ -94,7 +94,7 @@ class LivePlace:
         self.frames[session_id] = first + CLIP_FRAMES
         self.clips += 1
 
-    def wait_for(self, session_id: str, push_id: str, state: str, timeout_s: float = 30) -> None:
+    def wait_for(self, session_id: str, push_id: str, state: str, timeout_s: float = 60) -> None:
         """Wait until a push has a state."""
 
         def is_reached() -> bool:

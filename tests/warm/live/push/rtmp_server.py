@@ -54,7 +54,7 @@ class RtmpServer:
 
     def __enter__(self) -> "RtmpServer":
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
         return self
 
     def __exit__(self, *exc: object) -> None:

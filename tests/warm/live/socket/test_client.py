@@ -22,7 +22,7 @@ from warm.live.socket.packet import HEADER
 from warm.live.socket.pictures import Jpegs
 
 PICTURE = np.zeros((200, 200, 3), np.uint8)
-WAIT_S = 30.0
+WAIT_S = 60.0
 
 
 class Feed:
