@@ -12,9 +12,6 @@ from warm.keys.key_file import remove_from_file
 
 pytestmark = pytest.mark.slow
 
-ENDED_S = 1.0
-"""Longest time after which a key or a login has ended at every head, on a local disk."""
-
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -44,7 +41,7 @@ def statuses(found: Cluster, **headers: str) -> list[int]:
 
 def wait_for_end(found: Cluster, **headers: str) -> None:
     """Wait until no head accepts a key or a login."""
-    wait_until(lambda: statuses(found, **headers) == [401, 401], "the end at both heads", ENDED_S)
+    wait_until(lambda: statuses(found, **headers) == [401, 401], "the end at both heads")
 
 
 def log_in(found: Cluster, name: str, key: str) -> str:

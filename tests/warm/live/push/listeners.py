@@ -22,6 +22,8 @@ RATE_HZ = 48_000
 BLOCK = 240
 """Samples over which the loudness is measured, 5 ms."""
 LOUD = 0.2
+SILENCE_S = 0.1
+"""Shortest silence between two tones; a lost packet of sound leaves less."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,14 @@ class Received:
     @property
     def tones(self) -> list[float]:
         """Times at which tones begin; where samples are missing, there is silence."""
-        found, end, was_loud = [], 0.0, False
+        found, loud_s = [], -SILENCE_S
         for start, samples in self.samples:
-            was_loud = was_loud and start - end < BLOCK / RATE_HZ
             for index, block in enumerate(np.array_split(samples, max(1, len(samples) // BLOCK))):
-                is_loud = bool(np.abs(block).max() > LOUD)
-                if is_loud and not was_loud:
-                    found.append(start + index * BLOCK / RATE_HZ)
-                was_loud = is_loud
-            end = start + len(samples) / RATE_HZ
+                at_s = start + index * BLOCK / RATE_HZ
+                if np.abs(block).max() > LOUD:
+                    if at_s - loud_s >= SILENCE_S:
+                        found.append(at_s)
+                    loud_s = at_s
         return found
 
 
@@ -138,7 +139,7 @@ def running(
             yield process
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
 
 def wait_for_port(port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> None:
@@ -152,7 +153,7 @@ def wait_for_port(port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> No
         fields = [line.split() for line in lines]
         return any(each[1].endswith(wanted) and each[3] == listening for each in fields)
 
-    wait_until(is_open, f"a program to listen at port {port}", 20)
+    wait_until(is_open, f"a program to listen at port {port}")
 
 
 def command_lines() -> list[str]:
