@@ -222,6 +222,16 @@ async def test_a_refusal_that_lasts_ends_the_iteration():
         await face.close()
 
 
+@pytest.mark.parametrize(
+    ("status", "is_lasting"), [(401, True), (404, True), (429, False), (502, False), (503, False)]
+)
+async def test_a_refusal_of_a_server_that_is_full_or_not_ready_does_not_last(status, is_lasting):
+    async with fake_server(FakeServer(refuse=(status, "no"))) as server:
+        with pytest.raises(ServerRefused) as caught:
+            await LiveFace(Address(server.url, "s"), make_session=False).start()
+        assert caught.value.is_lasting == is_lasting
+
+
 async def test_a_server_that_is_not_there_is_reported():
     with pytest.raises(ConnectionLost, match="cannot be reached"):
         await LiveFace(Address("http://127.0.0.1:1", "s"), make_session=False).start()

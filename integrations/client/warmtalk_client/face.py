@@ -277,7 +277,7 @@ class LiveFace:
             except ConnectionLost:
                 continue
             except ServerRefused as refused:
-                if is_lasting(refused.status):
+                if refused.is_lasting:
                     raise
         raise AssertionError("unreachable")
 
@@ -402,8 +402,3 @@ def check_rate(rate: int) -> None:
     """Raise ValueError unless the protocol has this sample rate."""
     if rate not in RATES_HZ:
         raise ValueError(f"rate = {rate}: must be one of {', '.join(map(str, RATES_HZ))}")
-
-
-def is_lasting(status: int) -> bool:
-    """True for a refusal that another attempt will not change."""
-    return status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS

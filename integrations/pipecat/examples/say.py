@@ -1,6 +1,6 @@
 """Speaks a WAV file in a pipeline and counts what comes out: `python say.py URL FILE.wav`.
 
-The file must be mono, 16 bits. In a real bot, a transport takes the place of `Screen`.
+The file must have 16 bits per sample. In a real bot, a transport takes the place of `Screen`.
 """
 
 import asyncio
@@ -21,6 +21,8 @@ from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.workers.runner import WorkerRunner
 from warmtalk_pipecat import WarmtalkVideoService
+
+SAMPLE_BYTES = 2
 
 
 class Screen(FrameProcessor):
@@ -44,9 +46,11 @@ class Screen(FrameProcessor):
 def frames_of(path: str) -> tuple[int, list[Frame]]:
     """Return the rate of a WAV file and its frames, as a voice service makes them."""
     with wave.open(path) as file:
+        if file.getsampwidth() != SAMPLE_BYTES:
+            raise SystemExit(f"{path}: must have 16 bits per sample")
         rate, channels = file.getframerate(), file.getnchannels()
         pcm = file.readframes(file.getnframes())
-    size = rate // 10 * 2 * channels
+    size = rate // 10 * SAMPLE_BYTES * channels
     pieces = [pcm[start : start + size] for start in range(0, len(pcm), size)]
     sound = [TTSAudioRawFrame(piece, rate, channels) for piece in pieces]
     return rate, [TTSStartedFrame(), *sound, TTSStoppedFrame(), EndFrame()]
@@ -68,4 +72,6 @@ async def main(url: str, path: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    if len(sys.argv) != 3:
+        raise SystemExit("usage: python say.py URL FILE.wav")
+    asyncio.run(main(sys.argv[1], sys.argv[2]))

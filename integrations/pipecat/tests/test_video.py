@@ -250,6 +250,29 @@ async def test_a_refused_key_is_reported_and_the_voice_is_still_heard():
     assert not service.is_usable
 
 
+async def test_without_a_server_the_voice_is_passed_on_at_once():
+    service = WarmtalkVideoService(url="http://127.0.0.1:1", session_id="s")
+    async with asyncio.timeout(PATIENCE_S):
+        down, up = await run_test(service, frames_to_send=speech(tone(1.0)))
+    errors = [each.error for each in up if isinstance(each, ErrorFrame)]
+    assert len(errors) == 1
+    assert "http://127.0.0.1:1: cannot be reached" in errors[0]
+    sound = [each.audio for each in down if isinstance(each, TTSAudioRawFrame)]
+    assert b"".join(sound) == tone(1.0)
+
+
+async def test_a_server_that_is_not_ready_yet_is_tried_again():
+    async with fake_server(FakeServer(refuse=(502, "the proxy has no server"))) as server:
+        service = WarmtalkVideoService(url=server.url, session_id="s")
+        async with running(service) as (output, worker, up):
+            await until(lambda: bool(up.of(ErrorFrame)), "the error")
+            server.refuse = None
+            await until(lambda: service._face.is_connected, "the connection")
+            assert service.is_usable
+            await worker.queue_frames(speech(tone(0.3, level=9)))
+            await until(lambda: tone(0.3, level=9) in output.played, "the speech")
+
+
 @asynccontextmanager
 async def running(
     service: WarmtalkVideoService, **params: object
@@ -276,7 +299,7 @@ async def running(
     await runner.add_workers(worker)
     running_task = asyncio.create_task(runner.run())
     try:
-        await until(service._connected.is_set, "the connection")
+        await until(service._attempted.is_set, "the connection")
         yield output, worker, up
         await worker.queue_frame(EndFrame())
         await asyncio.wait_for(running_task, PATIENCE_S)

@@ -1,6 +1,7 @@
 """Video service for Pipecat: the sound of a voice goes in, a talking face with that sound out."""
 
 import asyncio
+import itertools
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -45,8 +46,8 @@ TAIL_S = 0.6
 READY_S = 1.0
 """Time after the start in which the transport announces that it is ready; a pipeline without a
 transport announces nothing."""
-FIRST_CONNECTION_S = 20.0
-"""Time that sound waits for the first connection."""
+FIRST_ATTEMPT_S = 20.0
+"""Time that the first sound waits for the first attempt to connect."""
 RETRY_S = 1.0
 LAST_WORDS_S = 10.0
 """Time beyond the length of the speech that the end of a pipeline waits for it."""
@@ -109,7 +110,8 @@ class WarmtalkVideoService(AIService):
         self._played_s: dict[str, float] = {}
         self._current: str | None = None
         self._held_start: TTSStartedFrame | None = None
-        self._connected = asyncio.Event()
+        self._attempted = asyncio.Event()
+        """Set once the first attempt to connect has succeeded or failed, or has taken too long."""
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._pushing = asyncio.Lock()
@@ -167,25 +169,26 @@ class WarmtalkVideoService(AIService):
             async for message in face:
                 await self._take(face, message)
         except ServerRefused as error:
-            self._connected.set()
+            self._attempted.set()
             await self.push_error(
                 error_msg=f"Warmtalk: {error}", exception=error, force_treat_as_permanent=True
             )
 
     async def _connect(self, face: LiveFace) -> None:
-        """Connect, as often as it takes; raises ServerRefused."""
-        is_reported = False
-        while not self._connected.is_set():
+        """Connect, as often as it takes; raises ServerRefused for a reason that lasts."""
+        for attempt in itertools.count():
             try:
                 await face.start()
-                self._connected.set()
-            except ServerRefused:
-                raise
             except WarmtalkError as error:
-                if not is_reported:
+                if isinstance(error, ServerRefused) and error.is_lasting:
+                    raise
+                if attempt == 0:
                     await self.push_error(error_msg=f"Warmtalk: {error}", exception=error)
-                is_reported = True
+                self._attempted.set()
                 await asyncio.sleep(RETRY_S)
+            else:
+                self._attempted.set()
+                return
 
     async def _wait_for_transport(self) -> None:
         """Wait until the transport shows pictures, for a short time if there is none."""
@@ -226,8 +229,7 @@ class WarmtalkVideoService(AIService):
 
     async def _take_sound(self, frame: TTSAudioRawFrame) -> None:
         """Send sound to the face; pass it on while there is no face, so that it is heard."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._connected.wait(), FIRST_CONNECTION_S)
+        await self._wait_for_attempt()
         face = self._face
         if face is None or not (face.is_connected or self._speeches):
             await self._pass_start()
@@ -239,6 +241,12 @@ class WarmtalkVideoService(AIService):
             pcm = await speech.sound.convert(frame.audio, frame.sample_rate, frame.num_channels)
             face.write(self._current, pcm)
             await face.has_room()
+
+    async def _wait_for_attempt(self) -> None:
+        """Wait for the first attempt to connect; later sound does not wait again."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._attempted.wait(), FIRST_ATTEMPT_S)
+        self._attempted.set()
 
     async def _speech_of(self, face: LiveFace, frame: TTSAudioRawFrame) -> Speech | None:
         """Return the speech that a frame belongs to; begins it with its first frame."""
