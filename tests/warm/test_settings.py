@@ -82,6 +82,32 @@ def test_a_bad_value_is_named_with_what_is_allowed(argv: list[str], parts: list[
     assert [part for part in parts if part not in message] == []
 
 
+@pytest.mark.parametrize("name", ["push-urls", "livekit-servers"])
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        ("rtmp://a.example/live/key", "a.example"),
+        ("wss://a.example", "a.example"),
+        ("a.example:1935", "a.example"),
+        ("https://[2001:db8::1]:8000/whip", "2001:db8::1"),
+        ("10.0.0.5/8", "10.0.0.0/8"),
+    ],
+)
+def test_an_address_in_a_list_of_hosts_is_refused_with_its_host(
+    name: str, value: str, meant: str
+) -> None:
+    message = fault_message(f"--{name}", f"b.example, {value}")
+    assert f"{value!r} is not a host or network (did you mean {meant!r}?)" in message
+    assert "public" in message
+
+
+@pytest.mark.parametrize("value", ["*", "*.example.com", "10.0.0.0/99", "http://[::1", "http://"])
+def test_a_list_of_hosts_without_a_better_word_is_refused_without_a_hint(value: str) -> None:
+    message = fault_message("--push-urls", value)
+    assert f"{value!r} is not a host or network; allowed: names" in message
+    assert "without scheme, port and wildcards" in message
+
+
 def test_all_faults_are_reported_at_once_with_their_sources(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,14 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, create_model, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from session.film import SAMPLE_RATE_HZ, WriterKind
@@ -14,7 +21,7 @@ from warm.avatars.recipe import ENGINES, PreparationSettings, Teeth, check_backg
 from warm.avatars.store import ID_PATTERN
 from warm.settings.chat_address import check_chat_url
 from warm.settings.coqui_models import check_models, read_json
-from warm.settings.ice_addresses import check_ice_servers
+from warm.settings.ice_addresses import check_ice_servers, require_no_turn_server
 from warm.settings.network import (
     check_frame_ancestors,
     check_hosts,
@@ -414,10 +421,10 @@ class Settings(StabilizedAvatarSettings):
     """STUN and TURN servers, in a list of addresses such as `stun:stun.example:3478` and
     `turn:turn.example:3478?transport=udp`; viewers behind firewalls need a TURN server. None: only
     direct paths. docs/deployment.md."""
-    turn_secret: SecretStr | None = None
+    turn_secret: Annotated[SecretStr | None, Field(validate_default=True)] = None
     """Secret that the TURN servers share with this one (coturn: `static-auth-secret`), from which
-    each viewer gets credentials of its own. Set it in the environment, where other users of the
-    machine cannot read it."""
+    each viewer gets credentials of its own; required if `ice_servers` has a TURN server. Set
+    it in the environment, where other users of the machine cannot read it."""
     turn_ttl_s: Annotated[int, Field(ge=60, le=10_000_000)] = 86_400
     """Time for which these credentials are valid, seconds: the longest time that a viewer watches
     through a TURN server."""
@@ -541,16 +548,29 @@ class Settings(StabilizedAvatarSettings):
         check_public_url(value)
         return value
 
-    @field_validator("fetch_allowed_networks", "push_urls", "livekit_servers")
+    @field_validator("fetch_allowed_networks")
     @classmethod
     def _check_fetch_networks(cls, value: str | None) -> str | None:
-        check_networks(value)
+        check_networks(value, has_public=False)
+        return value
+
+    @field_validator("push_urls", "livekit_servers")
+    @classmethod
+    def _check_networks(cls, value: str | None) -> str | None:
+        check_networks(value, has_public=True)
         return value
 
     @field_validator("ice_servers")
     @classmethod
     def _check_ice_servers(cls, value: str | None) -> str | None:
         check_ice_servers(value)
+        return value
+
+    @field_validator("turn_secret")
+    @classmethod
+    def _check_turn_secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if not value or not value.get_secret_value():
+            require_no_turn_server(info.data.get("ice_servers"))
         return value
 
     @field_validator("trusted_proxies")

@@ -9,6 +9,14 @@ ADDRESS = re.compile(
     r"(?:\?transport=(?P<transport>udp|tcp))?"
 )
 
+TRANSPORTS = {
+    "stun": (None,),
+    "stuns": (None,),
+    "turn": (None, "udp", "tcp"),
+    "turns": (None, "tcp"),
+}
+"""Transports of each scheme; no browser speaks TURN over DTLS, `turns` with `udp`."""
+
 
 def check_ice_servers(value: str | None) -> None:
     """Raise ValueError for a word that is not the address of a STUN or TURN server."""
@@ -21,12 +29,23 @@ def check_ice_servers(value: str | None) -> None:
             )
 
 
+def require_no_turn_server(value: str | None) -> None:
+    """Raise ValueError for a TURN server: browsers refuse TURN servers without credentials."""
+    for word in words(value):
+        if word.startswith("turn"):
+            raise ValueError(
+                f"is missing, and browsers use {word!r} of ice_servers with credentials only;"
+                " allowed: the secret that the TURN servers share with this one (coturn:"
+                " static-auth-secret)"
+            )
+
+
 def is_host(host: str) -> bool:
     """True for a name or an address."""
     return read_address(host) is not None or bool(HOST_NAME.fullmatch(canonical_host(host)))
 
 
 def is_usable(found: re.Match[str]) -> bool:
-    """True if the port is one, and only TURN servers are given a transport."""
-    is_stun = found["scheme"].startswith("stun")
-    return 0 < int(found["port"] or 3478) < 1 << 16 and not (is_stun and found["transport"])
+    """True if the port is one, and the transport is one that the scheme has."""
+    has_transport = found["transport"] in TRANSPORTS[found["scheme"]]
+    return 0 < int(found["port"] or 3478) < 1 << 16 and has_transport

@@ -152,14 +152,45 @@ def check_proxies(value: str | None) -> None:
             )
 
 
-def check_networks(value: str | None) -> None:
-    """Raise ValueError for a word that is neither a name, an address nor a network."""
+def check_networks(value: str | None, *, has_public: bool) -> None:
+    """Raise ValueError for a word that is neither a name, an address nor a network.
+
+    `has_public`: the word `public` has a meaning in this list.
+    """
+    public = ", public for all hosts of the internet" if has_public else ""
     for word in words(value):
         if read_network(word) is None and not HOST_NAME.fullmatch(canonical_host(word)):
             raise ValueError(
-                f"{word!r} is not a host or network; allowed: names, IP addresses, networks such as"
-                " 10.0.0.0/8 (without host bits)"
+                f"{word!r} is not a host or network{host_hint(word)}; allowed: names, IP addresses,"
+                f" networks such as 10.0.0.0/8 (without host bits){public}; without scheme, port"
+                " and wildcards"
             )
+
+
+def host_hint(word: str) -> str:
+    """The network, or the host in an address with a scheme or a port, for a message."""
+    meant = network_without_host_bits(word) or host_of_address(word)
+    return f" (did you mean {meant!r}?)" if meant else ""
+
+
+def network_without_host_bits(word: str) -> str | None:
+    """The network of `10.0.0.5/8`; None for other words."""
+    try:
+        return str(ip_network(word, strict=False))
+    except ValueError:
+        return None
+
+
+def host_of_address(word: str) -> str | None:
+    """The host of an address such as `rtmp://a.example/live` or `a.example:80`; None without it."""
+    has_scheme = "://" in word
+    if "/" in word and not has_scheme:
+        return None  # the mask of a network, such as 10.0.0.0/99
+    try:
+        host = canonical_host(urlsplit(word if has_scheme else f"//{word}").hostname or "")
+    except ValueError:
+        return None
+    return host if read_address(host) or HOST_NAME.fullmatch(host) else None
 
 
 def check_public_url(value: str | None) -> None:

@@ -167,7 +167,7 @@ def unknown_setting(name: str, known: Iterable[str]) -> str:
 def fault_message(error: ErrorDetails, sources: Mapping[str, Mapping[str, Any]]) -> str:
     """Message about a bad value: setting, value, source, allowed values."""
     name = str(error["loc"][0])
-    source = next(each for each, values in sources.items() if name in values)
+    source = next((each for each, values in sources.items() if name in values), "the defaults")
     message = error["msg"].removeprefix("Value error, ")
     names_allowed = "allowed" in message or error["type"] == "literal_error"
     choice = "" if names_allowed else f"; allowed: {allowed(name).replace('`', '')}"

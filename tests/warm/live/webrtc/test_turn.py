@@ -1,6 +1,7 @@
 """Viewers through a real TURN server, with the credentials that the server gives them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from aiortc import RTCIceServer
@@ -38,7 +39,8 @@ def test_without_a_secret_turn_servers_have_no_credentials() -> None:
 @pytest.mark.parametrize(
     "value",
     ["http://a.example", "stun:", "turn:a b", "stun:a.example?transport=udp", "turn:a.example:0",
-     "turn:a.example:99999", "turn:a.example?transport=sctp", "stun:-a-", "turn:[::1"],
+     "turn:a.example:99999", "turns:a.example?transport=udp",
+     "turn:a.example?transport=sctp", "stun:-a-", "turn:[::1"],
 )  # fmt: skip
 def test_an_address_that_is_not_an_ice_server_is_refused(value: str) -> None:
     with pytest.raises(BadSettings, match="ice_servers"):
@@ -47,7 +49,22 @@ def test_an_address_that_is_not_an_ice_server_is_refused(value: str) -> None:
 
 def test_lists_of_ice_servers_are_taken() -> None:
     value = "stun:a.example, turn:10.0.0.1:3478?transport=udp turns:[2001:db8::1]:5349"
-    assert Settings(ice_servers=value).ice_servers == value
+    assert Settings(ice_servers=value, turn_secret=SECRET).ice_servers == value
+
+
+@pytest.mark.parametrize("secret", [[], ["--turn-secret", ""]])
+def test_a_turn_server_without_a_secret_is_refused_because_browsers_refuse_it(
+    secret: list[str],
+) -> None:
+    with pytest.raises(BadSettings, match=r"turn_secret.*'turn:a.example' of ice_servers"):
+        read_settings(["--ice-servers", "stun:b.example, turn:a.example", *secret])
+
+
+def test_the_secret_is_required_whatever_the_file_of_settings_has(tmp_path: Path) -> None:
+    config = tmp_path / "own.yaml"
+    config.write_text("ice_servers: turn:a.example\n", encoding="utf-8")
+    with pytest.raises(BadSettings, match="from the defaults"):
+        read_settings(["--config", str(config)])
 
 
 @pytest.fixture(scope="module")
