@@ -74,6 +74,15 @@ requestAnimationFrame(look);
 """
 
 
+LOSS = """
+// Notes when the live stream is not shown, even for a moment.
+const stage = document.getElementById("stage");
+window.wasLost = false;
+const note = () => (window.wasLost ||= !stage.classList.contains("live"));
+new MutationObserver(note).observe(stage, { attributeFilter: ["class"] });
+"""
+
+
 class LivePage(Page):
     """The page of one session, which chooses its player itself."""
 
@@ -82,6 +91,14 @@ class LivePage(Page):
     def wait_until_live(self) -> None:
         """Wait until the live stream is shown."""
         self.wait(lambda: self.player() == "webrtc" and "live" in self.stage_classes())
+
+    def watch_for_loss(self) -> None:
+        """Note from now on whether the live stream is lost; it may be back soon."""
+        self.run(LOSS)
+
+    def wait_for_loss(self) -> None:
+        """Wait until the live stream was lost since `watch_for_loss`."""
+        self.wait(lambda: self.run("return window.wasLost"))
 
     def watch(self) -> None:
         """Record the live pictures and their sound from now on."""

@@ -70,10 +70,10 @@ def test_the_page_reconnects_to_a_server_that_was_killed(browser: Chrome, tmp_pa
         assert cut.startswith("interrupted after")
         page.run("document.getElementById('text').value = ''")
         page.say("After it came back")
+        page.wait(page.is_speaking)
         page.wait(lambda: page.clips()[-1:] == ["After it came back"])
         page.wait(lambda: is_complete(page, port))
         page.assert_each_fragment_came_once()
-        assert page.is_speaking()
 
 
 def test_a_page_opened_during_warm_up_shows_the_face_and_joins_the_film_later(

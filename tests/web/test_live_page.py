@@ -62,8 +62,9 @@ def test_the_idle_face_lives_in_the_stream_and_its_delay_is_shown(live: LivePage
 
 def test_a_text_is_heard_seen_and_captioned_in_the_stream(live: LivePage) -> None:
     live.set_captions(True)
-    live.say("Hello world. And a second sentence.")
-    live.wait(lambda: live.text("caption") == "Hello world.")
+    text = SENTENCE + "And a second sentence."
+    live.say(text)
+    live.wait(lambda: live.text("caption") == SENTENCE.strip())
     live.wait(lambda: live.loudness() > 0.1)
     live.wait(lambda: live.text("caption") == "And a second sentence.")
     live.wait_until_silent()
@@ -72,7 +73,7 @@ def test_a_text_is_heard_seen_and_captioned_in_the_stream(live: LivePage) -> Non
     assert "first frame after" in live.text("latency")
     assert live.text("caption") == ""
     assert live.live("muted") is False
-    live.wait(lambda: live.clips() == ["Hello world. And a second sentence."])
+    live.wait(lambda: live.clips() == [text])
     live.set_captions(False)
 
 
@@ -89,7 +90,7 @@ def test_stop_silences_at_once_and_the_next_text_is_heard(live: LivePage) -> Non
     live.wait(lambda: live.session_info()["state"] == "idle")
     live.wait(lambda: len(live.clips()) == 2)
     assert live.notes()[1].startswith("interrupted after")
-    live.say("Again")
+    live.say("Again, " + SENTENCE)
     live.wait(lambda: live.loudness() > 0.1)
     assert live.live("volume") == 1
     live.wait_until_silent()
@@ -106,7 +107,7 @@ def test_an_interruption_by_another_client_is_not_heard_out_and_the_next_text_is
     ask(live.port, "POST", "/interrupt", {"session_id": live.session})
     live.wait(lambda: 0 in live.run("return window.volumes"))
     live.wait(lambda: live.live("volume") == 1)
-    live.say("Again")
+    live.say("Again, " + SENTENCE)
     live.wait(lambda: live.loudness() > 0.1)
     assert live.live("volume") == 1
     live.wait_until_silent()
@@ -130,9 +131,10 @@ def test_starting_over_keeps_the_stream_and_begins_a_new_film(live: LivePage) ->
 def test_a_crash_of_the_live_process_is_survived(live: LivePage) -> None:
     live.wait_until_live()
     starts = live.live_process()["starts"]
+    live.watch_for_loss()
     os.kill(live.live_process()["pid"], signal.SIGKILL)
     live.wait(lambda: live.live_process()["starts"] > starts)
-    live.wait(lambda: "live" not in live.stage_classes())
+    live.wait_for_loss()
     live.wait_until_live()
     live.say("I am back")
     live.wait(live.is_speaking)
@@ -144,7 +146,7 @@ def test_with_reduced_motion_the_stream_is_seen_only_while_it_speaks(live: LiveP
     live.wait_until_silent()
     prefer(live, "prefers-reduced-motion", "reduce")
     live.wait(lambda: "live" not in live.stage_classes())
-    live.say("Now I move")
+    live.say("Now I move. " + SENTENCE)
     live.wait(lambda: {"live", "talking"} <= set(live.stage_classes()))
     live.wait(lambda: not {"live", "talking"} & set(live.stage_classes()))
 
@@ -156,7 +158,7 @@ def test_without_an_answer_the_film_is_played_until_the_stream_is_back(
         browser.refresh()
         live.wait(lambda: live.player() == "mse")
         assert "the server cannot be reached" in live.reason()
-        speak(live.port, live.session, "By the film")
+        speak(live.port, live.session, "By the film. " + SENTENCE)
         live.wait(lambda: "speaking" in live.stage_classes())
         live.run("window.isBlocked = false")
         live.wait_until_live()
@@ -224,7 +226,7 @@ def test_without_a_path_the_film_is_played_and_the_reason_fits_a_telephone(
     with on_every_page(browser, NO_PATH):
         page = LivePage(browser, port, "blocked")
         page.wait(lambda: page.player() == "mse")
-        speak(port, "blocked", "By the film")
+        speak(port, "blocked", "By the film. " + SENTENCE)
         page.wait(page.is_speaking)
         page.wait(lambda: "UDP may be blocked" in page.reason())
         resize(page, SCREENS["small"])
@@ -282,8 +284,9 @@ def test_the_stream_is_back_after_the_server_was_killed(browser: Chrome, tmp_pat
     with serving(tmp_path, port) as server:
         page = LivePage(browser, port, "killed")
         page.wait_until_live()
+        page.watch_for_loss()
         kill(server)
-        page.wait(lambda: "live" not in page.stage_classes())
+        page.wait_for_loss()
     with serving(tmp_path, port):
         page.wait_until_live()
         page.say("After it came back")

@@ -21,11 +21,11 @@ def test_the_idle_face_moves_while_nobody_speaks(page: Page) -> None:
 
 def test_a_typed_text_is_spoken_shown_and_added_to_the_transcript(page: Page) -> None:
     page.record()
-    page.say("Hello world")
+    page.say(SENTENCE)
     page.wait_for_speech()
     greys = {sample["grey"] for sample in page.samples() if sample["visible"] == "film"}
     assert len(greys) > 3
-    assert page.clips() == ["Hello world"]
+    assert page.clips() == [SENTENCE.strip()]
     assert page.film("muted") is False
     assert "first frame after" in page.text("latency")
     assert page.text("player") == "MSE"
@@ -81,7 +81,7 @@ def test_a_page_opened_later_can_play_the_film_from_its_start(browser: Chrome, p
     speak(port, "replayed", "This was said before the page was opened")
     page = Page(browser, port, "replayed", "&from=start")
     page.wait(page.is_speaking)
-    assert page.film("currentTime") < 2
+    assert page.film("played.start(0)") < 1
     page.wait_until_silent()
     page.assert_each_fragment_came_once()
 
@@ -114,7 +114,7 @@ def test_only_a_part_of_a_long_film_is_buffered(page: Page) -> None:
 
     page.wait(is_past_90_s)
     assert max(buffered_s) < 60 + 10 + 15 + 15  # ahead, behind, one removal, one check at 12 x
-    assert page.film("buffered.start(0)") > 50
+    page.wait(lambda: page.film("buffered.start(0)") > 50)
     page.assert_each_fragment_came_once()
 
 
