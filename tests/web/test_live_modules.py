@@ -31,6 +31,22 @@ clock.addPosition({ frame: null, rtp: 5 }, 0);
 clock.addPosition({ frame: 50, rtp: 90005 }, 1000);
 return [1050, 1100, 1500].map((nowMs) => [clock.timeAt(nowMs), clock.hasPending(nowMs)]);
 """
+DELAYS = """
+const { LiveDelay } = await import("/web/webrtc/live_delay.js");
+const delay = new LiveDelay();
+const video = (pictures, waitS) => ({
+  kind: "video", jitterBufferDelay: waitS, jitterBufferEmittedCount: pictures,
+  totalDecodeTime: 0.002 * pictures, framesDecoded: pictures,
+});
+const pairs = [{ nominated: true, state: "succeeded", currentRoundTripTime: 0.02 }];
+const measured = [delay.measure([], pairs), delay.measure([video(10, 0.3)], pairs)];
+delay.addPicture(undefined, 90);
+measured.push(delay.measure([video(20, 0.7)], pairs));
+delay.addPicture(100, 145);
+delay.addPicture(140, 195);
+measured.push(delay.measure([video(30, 1.1)], pairs));
+return measured;
+"""
 LINKS = """
 const { iceServers } = await import("/web/webrtc/link_header.js");
 return iceServers(arguments[0]);
@@ -55,6 +71,13 @@ def test_a_position_counts_from_the_shown_picture_not_from_its_arrival(run: Any)
     before, *after = run(CLOCK, [(0, None), (10, 0), (500, 7)], [9, 11, 499])
     assert before is None
     assert after == pytest.approx([1.5, 489.5])
+
+
+def test_the_delay_reaches_to_the_screen_where_the_browser_knows_it(run: Any) -> None:
+    nothing, buffer, later, shown = run(DELAYS)
+    assert nothing is None
+    assert [buffer, later] == pytest.approx([30 + 2 + 10, 40 + 2 + 10])
+    assert shown == pytest.approx(50 + 10)
 
 
 def test_without_pictures_positions_count_from_their_arrival(run: Any) -> None:

@@ -29,6 +29,7 @@ export class LivePlayback {
   #route = null;
   /** The position that was shown last, seconds of the film; null if nothing of it was seen. */
   #positionS = null;
+  #onShown = () => {};
 
   /**
    * Shows `unmuteButton` when the browser allows playback only without sound. Calls
@@ -116,6 +117,14 @@ export class LivePlayback {
     this.#clock.addPosition(position);
   }
 
+  /**
+   * Calls `onShown(receivedMs, shownMs)` for each picture of the stream from now on; the first time is
+   * undefined where the browser does not report it.
+   */
+  observe(onShown) {
+    this.#onShown = onShown;
+  }
+
   setDelay(delayMs) {
     this.#clock.delayMs = delayMs;
   }
@@ -167,9 +176,11 @@ export class LivePlayback {
   }
 
   #observePictures() {
-    this.#video.requestVideoFrameCallback?.((nowMs, { rtpTimestamp, expectedDisplayTime }) => {
+    this.#video.requestVideoFrameCallback?.((nowMs, { rtpTimestamp, receiveTime, expectedDisplayTime }) => {
       this.#observePictures();
-      this.#clock.show(rtpTimestamp, expectedDisplayTime ?? nowMs);
+      const shownMs = expectedDisplayTime ?? nowMs;
+      this.#clock.show(rtpTimestamp, shownMs);
+      this.#onShown(receiveTime, shownMs);
       this.#update();
     });
   }

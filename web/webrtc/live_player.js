@@ -103,6 +103,7 @@ export class LivePlayer {
   /** Resolves to the reason when the stream is lost. */
   async #untilLost() {
     const tools = { delay: new LiveDelay(), lipSync: new LipSync() };
+    this.#playback.observe((receivedMs, shownMs) => tools.delay.addPicture(receivedMs, shownMs));
     const arrivals = { packets: 0, atMs: performance.now() };
     let [measuredMs, isStalled] = [performance.now(), false];
     for (;;) {
