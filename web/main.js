@@ -62,7 +62,7 @@ const livePlayer = new LivePlayer(`sessions/${encodeURIComponent(sessionId)}/whe
   signal,
   onDelay: (delayMs) => info.showDelay(delayMs),
   onStalled: (isStalled) => stage.setLiveStalled(isStalled),
-  onStarted: refresh, // another client may have sent the text
+  onSpeech: refresh, // another client may have sent the text
   onInterrupted: refresh,
 });
 const player = new Player(options, {

@@ -131,6 +131,7 @@ class LiveCounts(Answer):
     late_frames: int
     lost_frames: int
     starved_frames: int
+    left_out_pictures: int = Field(description="Not drawn, because the feed was behind.")
     stalls: int
     interruptions: int
     dropped_ticks: int

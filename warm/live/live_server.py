@@ -23,6 +23,7 @@ COUNTED = (
     "late_frames",
     "lost_frames",
     "starved_frames",
+    "left_out_pictures",
     "stalls",
     "interruptions",
     "dropped_ticks",

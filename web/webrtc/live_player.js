@@ -12,6 +12,8 @@ const CHECK_INTERVAL_MS = 250;
 const STALL_MS = 1000;
 /** A stream that has stalled for this long is lost. */
 const LOST_MS = 2500;
+/** A clip is on disk this long after its first picture, and is then listed. */
+const LISTED_MS = 500;
 const MEASURING_INTERVAL_MS = 1000;
 
 export class LivePlayer {
@@ -20,7 +22,7 @@ export class LivePlayer {
   #signal;
   #onDelay;
   #onStalled;
-  #onStarted;
+  #onSpeech;
   #onInterrupted;
   #captions = new LiveCaptions();
   #connection = null;
@@ -29,16 +31,16 @@ export class LivePlayer {
 
   /**
    * `url` is the WHEP endpoint of the session. Calls `onDelay(ms)` once a second, and
-   * `onStalled(isStalled)` when the stream stalls and when it goes on, and `onStarted()` and
-   * `onInterrupted()` when the stream reaches the beginning of a clip, or an interruption.
+   * `onStalled(isStalled)` when the stream stalls and when it goes on, `onSpeech()` shortly
+   * after the beginning of a clip and at its end, and `onInterrupted()` at an interruption.
    */
-  constructor(url, playback, { signal, onDelay, onStalled, onStarted, onInterrupted }) {
+  constructor(url, playback, { signal, onDelay, onStalled, onSpeech, onInterrupted }) {
     this.#url = url;
     this.#playback = playback;
     this.#signal = signal;
     this.#onDelay = onDelay;
     this.#onStalled = onStalled;
-    this.#onStarted = onStarted;
+    this.#onSpeech = onSpeech;
     this.#onInterrupted = onInterrupted;
   }
 
@@ -132,7 +134,8 @@ export class LivePlayer {
     receiveMessages(channel, {
       position: (position) => this.#playback.addPosition(position),
       caption: (caption) => this.#captions.add(caption),
-      started: () => this.#onStarted(),
+      started: () => setTimeout(this.#onSpeech, LISTED_MS),
+      finished: () => this.#onSpeech(),
       interrupted: ({ reason }) => this.#noteInterruption(reason),
       end: ({ reason }) => (this.#endReason = reason),
     });

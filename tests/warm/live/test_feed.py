@@ -239,6 +239,7 @@ def test_a_feed_that_is_behind_leaves_pictures_out_but_no_sound(player: Player) 
     player.ticks.late_s = 0.06
     media = player.run(40)
     assert [each.frame for each in pictures(media)] == [5, 10, 15, 20]
+    assert player.producer.state()["left_out_pictures"] == 16
     pcm = np.concatenate([each.pcm for each in sounds(media) if each.pcm is not None])
     assert np.allclose(pcm[::STEP], np.arange(1, 21) / 100)
     player.ticks.late_s = 0.0

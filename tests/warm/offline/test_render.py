@@ -97,6 +97,12 @@ def render(*arguments: object, capsys: pytest.CaptureFixture[str]) -> tuple[int,
     return code, printed.out, printed.err
 
 
+def render_whole(*arguments: object, capsys: pytest.CaptureFixture[str]) -> None:
+    """Render what must succeed; a failure shows what was printed."""
+    code, printed, errors = render(*arguments, capsys=capsys)
+    assert code == 0, f"{printed}\n{errors}"
+
+
 def pictures(path: Path) -> NDArray[np.uint8]:
     with av.open(str(path)) as container:
         shown = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
@@ -144,7 +150,7 @@ def test_the_mouth_flashes_on_the_frames_with_a_click(
     at = [3, 29, 30, 55, 99]
     sound = clicks(4, at)
     audio = sound_file(results / "a.wav", sound)
-    assert render("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)[0] == 0
+    render_whole("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)
     bright = brightness(pictures(Path("a.mp4")))
     assert [int(frame) for frame in np.flatnonzero(bright > 120)] == at
     found = np.abs(audio_of(Path("a.mp4")))
@@ -160,7 +166,7 @@ def test_the_audio_is_that_of_the_file_and_in_sync(
     times = np.arange(2 * 16_000) / 16_000
     tone = 0.4 * np.sin(2 * np.pi * (200 + 300 * times) * times)
     audio = sound_file(results / "a.wav", tone, 16_000)
-    assert render("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)[0] == 0
+    render_whole("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)
     found = audio_of(Path("a.mp4"))[: 2 * RATE_HZ]
     fine = np.arange(2 * RATE_HZ) / RATE_HZ
     expected = 0.4 * np.sin(2 * np.pi * (200 + 300 * fine) * fine)
@@ -175,7 +181,7 @@ def test_the_audio_is_that_of_the_file_and_in_sync(
 @pytest.mark.usefixtures("loudness")
 def test_the_film_is_a_faststart_mp4(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     audio = sound_file(results / "a.wav", clicks(1.5, [3]))
-    assert render("--audio", audio, "--avatar", "tiny", "--out", "x/a.mp4", capsys=capsys)[0] == 0
+    render_whole("--audio", audio, "--avatar", "tiny", "--out", "x/a.mp4", capsys=capsys)
     content = Path("x/a.mp4").read_bytes()
     assert 0 < content.find(b"moov") < content.find(b"mdat") and b"moof" not in content
     with av.open("x/a.mp4") as container:
@@ -193,7 +199,7 @@ def test_no_frame_is_lost_between_the_chunks_of_a_long_file(
 ) -> None:
     at = [0, 748, 749, 750, 751, 1499, 1500, 1501, 1610]
     audio = sound_file(results / "a.wav", clicks(64.48, at))
-    assert render("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)[0] == 0
+    render_whole("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)
     bright = brightness(pictures(Path("a.mp4")))
     assert len(bright) == 1612
     assert [int(frame) for frame in np.flatnonzero(bright > 120)] == at
@@ -248,7 +254,7 @@ def test_an_engine_may_lower_its_batch_size_while_it_works(
 ) -> None:
     monkeypatch.setattr("warm.offline.runner.make_engine", lambda _settings: ShrinkingEngine())
     audio = sound_file(results / "a.wav", clicks(1.2, [11, 29]))
-    assert render("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)[0] == 0
+    render_whole("--audio", audio, "--avatar", "tiny", "--out", "a.mp4", capsys=capsys)
     bright = brightness(pictures(Path("a.mp4")))
     assert [int(frame) for frame in np.flatnonzero(bright > 120)] == [11, 29] and len(bright) == 30
 
@@ -282,7 +288,7 @@ def test_a_finished_film_is_kept_until_its_inputs_change(
 ) -> None:
     audio = sound_file(results / "a.wav", clicks(1, [3]))
     arguments = ("--audio", audio, "--avatar", "tiny", "--out", "a.mp4")
-    assert render(*arguments, capsys=capsys)[0] == 0
+    render_whole(*arguments, capsys=capsys)
     first = Path("a.mp4").read_bytes()
     code, out, _ = render(*arguments, capsys=capsys)
     assert code == 0 and "Already done: a.mp4 (--force renders it again)" in out
@@ -290,7 +296,7 @@ def test_a_finished_film_is_kept_until_its_inputs_change(
     code, _, err = render(*arguments, capsys=capsys)
     assert code == 1 and "result: a.mp4 exists and is a different film" in err
     assert Path("a.mp4").read_bytes() == first
-    assert render(*arguments, "--force", capsys=capsys)[0] == 0
+    render_whole(*arguments, "--force", capsys=capsys)
     assert [int(f) for f in np.flatnonzero(brightness(pictures(Path("a.mp4"))) > 120)] == [20]
 
 
@@ -530,7 +536,7 @@ def test_a_sound_file_that_crashes_the_decoder_is_a_fault_of_its_task_only(
     assert code == 1 and not Path("a.mp4").exists()
     assert f"audio: The process that read {audio} died of SIGSEGV" in err
     assert "Convert the file with another program, and send the result." in err
-    assert render(*arguments, capsys=capsys)[0] == 0
+    render_whole(*arguments, capsys=capsys)
 
 
 def crash(_path: Path, *, rate_hz: int) -> Iterator[Item]:

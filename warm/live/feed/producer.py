@@ -81,7 +81,9 @@ class Producer:
         """Sample of the clock at which the next picture is shown."""
         self._picture_number = 0
         self._left_out = 0
-        """Pictures since the last one that was drawn."""
+        """Pictures that were left out since the last one that was drawn."""
+        self.left_out_pictures = 0
+        """All of them, for `/stats`."""
         self._film = FilmReading(self._lock, self._stopping)
         self._scene = Scene(place.avatar, place.fps)
         self._video: LiveVideoEncoder | None = None
@@ -161,6 +163,7 @@ class Producer:
                 "late_frames": counts.late,
                 "lost_frames": counts.lost,
                 "starved_frames": counts.starved,
+                "left_out_pictures": self.left_out_pictures,
                 "frames_from_film": counts.from_film,
                 "stalls": counts.stalls,
                 "interruptions": counts.clears,
@@ -275,12 +278,15 @@ class Producer:
         media: list[Media] = []
         for planned in plan.pictures:
             self._picture_number += 1
-            is_left_out = is_behind and self._left_out < MOST_LEFT_OUT
-            if (wants.packets or wants.pictures) and not is_left_out:
+            is_wanted = wants.packets or wants.pictures
+            if is_wanted and is_behind and self._left_out < MOST_LEFT_OUT:
+                self._left_out += 1
+                self.left_out_pictures += 1
+                scene.pass_over(planned.shot)
+            elif is_wanted:
                 self._left_out = 0
                 media.append(self._picture(planned, scene, is_encoded=wants.packets))
             else:
-                self._left_out += 1
                 scene.pass_over(planned.shot)
         if not wants.packets:
             self._video = self._audio = None
