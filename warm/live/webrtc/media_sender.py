@@ -34,7 +34,7 @@ MAX_ONE_BYTE_ID, MAX_ONE_BYTE_CHARS = 14, 16
 CNAME_ITEM = 1
 NTP_EPOCH_S = 2_208_988_800
 """Seconds from 1900, where NTP counts from, to 1970."""
-SOUND_LATER_S = 0.01
+SOUND_LATER_S = 0.015
 """The sound is reported as this much later than the pictures. Browsers take a picture as shown when
 it leaves for the screen, where it is seen one or two refreshes later, and let the pictures wait for
 the sound longer than needed. With 20 ms, the sound was heard 35 ms after its pictures."""
