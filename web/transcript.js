@@ -29,7 +29,6 @@ export class Transcript {
    * continue the known ones: the film has been replaced, and its clips are needed from 0 on.
    */
   update(first, clips) {
-    if (first === 0 && !isSame(clips[0], this.#clips[0])) this.clear();
     const known = this.#clips.slice(first);
     if (!known.every((clip, index) => isSame(clip, clips[index]))) {
       if (first > 0) return false;

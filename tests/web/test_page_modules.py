@@ -26,6 +26,17 @@ for (let at = 0; at < film.length; at += arguments[0]) {
 }
 return segments.map(({ kind, bytes }) => [kind, bytes.length]);
 """
+CANCELLED = """
+const { Transcript } = await import("/web/transcript.js");
+const list = document.createElement("ol");
+const transcript = new Transcript(list);
+transcript.add("One", () => {});
+transcript.add("Two", () => {}).fail("cancelled");
+const clip = { text: "One", start_s: 0, duration_s: 1, whole: false };
+const steps = [transcript.update(0, [clip]), list.textContent];
+steps.push(transcript.update(0, []), list.textContent);
+return steps;
+"""
 TRANSFORM = """
 const { HeadPath, distance, interpolate, transformBetween } = await import("/web/head_pose.js");
 const crop = { eyes: [128, 100], eye_distance: 60 };
@@ -179,6 +190,10 @@ def test_the_transcript_follows_the_film_and_notices_that_it_was_replaced(run: A
     assert unchanged == after
     assert replaced is True
     assert last == [["spoken", "New film1.0 s"]]
+
+
+def test_a_cancelled_text_outlives_the_first_clip_but_not_the_film(run: Any) -> None:
+    assert run(CANCELLED) == [True, "Oneinterrupted after 1.0 sTwocancelled", True, ""]
 
 
 @pytest.mark.parametrize("ends_ms", [[100], [100, 300, 400, 500, 600]])
