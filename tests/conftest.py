@@ -99,3 +99,12 @@ def runtime(
 ) -> Iterator[Runtime]:
     with running_runtime(settings, voices, tmp_path, engine=engine) as runtime:
         yield runtime
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    """Without collections of garbage: what is released is released by its owner."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

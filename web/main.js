@@ -63,7 +63,6 @@ const livePlayer = new LivePlayer(`sessions/${encodeURIComponent(sessionId)}/whe
   onDelay: (delayMs) => info.showDelay(delayMs),
   onStalled: (isStalled) => stage.setLiveStalled(isStalled),
   onSpeech: refresh, // another client may have sent the text
-  onInterrupted: refresh,
 });
 const player = new Player(options, {
   film: new FilmPlayer(options, {

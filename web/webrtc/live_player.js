@@ -23,7 +23,6 @@ export class LivePlayer {
   #onDelay;
   #onStalled;
   #onSpeech;
-  #onInterrupted;
   #captions = new LiveCaptions();
   #connection = null;
   #fps = 25;
@@ -31,17 +30,16 @@ export class LivePlayer {
 
   /**
    * `url` is the WHEP endpoint of the session. Calls `onDelay(ms)` once a second, and
-   * `onStalled(isStalled)` when the stream stalls and when it goes on, `onSpeech()` shortly
-   * after the beginning of a clip and at its end, and `onInterrupted()` at an interruption.
+   * `onStalled(isStalled)` when the stream stalls and when it goes on, and `onSpeech()` shortly
+   * after the beginning of a clip, at its end, and when it is interrupted.
    */
-  constructor(url, playback, { signal, onDelay, onStalled, onSpeech, onInterrupted }) {
+  constructor(url, playback, { signal, onDelay, onStalled, onSpeech }) {
     this.#url = url;
     this.#playback = playback;
     this.#signal = signal;
     this.#onDelay = onDelay;
     this.#onStalled = onStalled;
     this.#onSpeech = onSpeech;
-    this.#onInterrupted = onInterrupted;
   }
 
   /** The sentence that is heard at a time of the film, which may be null. */
@@ -144,7 +142,7 @@ export class LivePlayer {
   /** `reason` is `clear` if the speech is cut off, and undefined if its last words were said. */
   #noteInterruption(reason) {
     if (reason === "clear") this.#playback.dropRest();
-    this.#onInterrupted();
+    this.#onSpeech();
   }
 
   async #waitForPicture() {

@@ -1,7 +1,5 @@
 """Native encoders end with their clips."""
 
-import gc
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,14 +10,6 @@ from warm.render.jobs import Interrupted
 from warm.runtime import Runtime
 
 TEXT = "Good morning, and thank you for calling us on this fine day."
-
-
-@pytest.fixture
-def no_collection() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def native_threads() -> int:

@@ -1,6 +1,5 @@
 """A recording becomes a clip while it is still arriving; its length is not known before its end."""
 
-import gc
 import math
 import threading
 from collections.abc import Iterator
@@ -224,14 +223,6 @@ def test_nothing_of_a_recording_runs_on_after_its_clip(
         lambda: all(each.name != "recording" for each in threading.enumerate()),
         "the end of the thread that sends the recording",
     )
-
-
-@pytest.fixture
-def no_collection() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def open_files() -> int:
